@@ -1,0 +1,372 @@
+"""Bundles: the folder that holds one environment, read and written.
+
+::
+
+    <slug>/
+      environment.py    the synthesized class
+      invariants.py     its rules as functions of a state (optional)
+      manifest.json     identity, introduction, rules, entities, tools, provenance, digests
+      scenarios.jsonl   start states and scenarios, one JSON object a line
+
+Reading a bundle runs none of its code.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from envscaler_gym.errors import BundleError, ScenarioError, did_you_mean, shorten
+from envscaler_gym.scenario import Scenario, StartState
+from envscaler_gym.state import digest
+from envscaler_gym.tools import Toolset
+from envscaler_gym.types import JSON, ToolKind
+
+__all__ = [
+    "ENVIRONMENT",
+    "FILES",
+    "INVARIANTS",
+    "MANIFEST",
+    "SCENARIOS",
+    "Bundle",
+    "Entity",
+    "Manifest",
+    "Provenance",
+    "ToolEntry",
+    "explain_validation",
+    "load_bundle",
+    "unknown_files",
+]
+
+ENVIRONMENT = "environment.py"
+INVARIANTS = "invariants.py"
+MANIFEST = "manifest.json"
+SCENARIOS = "scenarios.jsonl"
+FILES = (ENVIRONMENT, INVARIANTS, MANIFEST, SCENARIOS)
+"""The files that a bundle may hold; ``invariants.py`` may be missing."""
+
+ID_PATTERN = r"^[A-Za-z0-9_:-]+/[A-Za-z0-9_.:-]+-v\d+$"
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Entity(_Model):
+    """One kind of record in the state.
+
+    Attributes:
+        name: State attribute that holds the records by key.
+        record: Name of the record's TypedDict.
+        key: Field of the record that repeats its key.
+        attributes: Names of the record's fields, comma-separated, where the source gives no better.
+        description: What a record stands for.
+        references: Entity whose keys a field holds, by field.
+    """
+
+    name: str
+    record: str | None = None
+    key: str | None = None
+    attributes: str | None = None
+    description: str = ""
+    references: Mapping[str, str] = {}
+
+
+class ToolEntry(_Model):
+    """One line of the allow-list.
+
+    Attributes:
+        name: Name of the method.
+        kind: ``"query"`` or ``"state_change"``.
+        summary: One sentence, where it is not the docstring's.
+        reads: State attributes that the tool reads.
+        writes: State attributes that the tool writes.
+    """
+
+    name: str
+    kind: ToolKind
+    summary: str = ""
+    reads: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    writes: Annotated[tuple[str, ...], Field(strict=False)] = ()
+
+
+class Provenance(_Model):
+    """Where a bundle comes from.
+
+    Attributes:
+        method: How it was made.
+        env_id: Its id in the published data, for imported ones.
+    """
+
+    method: Literal["handwritten", "imported", "synthesized"]
+    env_id: str | None = None
+
+
+class Manifest(_Model):
+    """What is known of an environment without running it.
+
+    Attributes:
+        format: Version of the bundle format.
+        id: Gymnasium id.
+        class_name: Name of the synthesized class.
+        summary: One phrase.
+        introduction: One paragraph for the agent.
+        rules: What always holds.
+        entities: Kinds of records in the state.
+        tools: The allow-list.
+        provenance: Where the bundle comes from.
+        digests: SHA-256 of each other file.
+    """
+
+    format: Literal[1] = 1
+    id: str = Field(pattern=ID_PATTERN)
+    class_name: str
+    summary: str = ""
+    introduction: str = ""
+    rules: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    entities: Annotated[tuple[Entity, ...], Field(strict=False)] = ()
+    tools: Annotated[tuple[ToolEntry, ...], Field(strict=False, min_length=1)]
+    provenance: Provenance
+    digests: Mapping[str, str] = {}
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """An environment as data.
+
+    Attributes:
+        manifest: What is known of it.
+        source: Source of the synthesized class's module.
+        invariants_source: Source of the invariants; ``None`` where there are none.
+        start_states: Start states by id.
+        scenarios: Scenarios by id, in the order of the file.
+        path: Folder that it was read from; ``None`` for one that was never saved.
+    """
+
+    manifest: Manifest
+    source: str
+    invariants_source: str | None
+    start_states: Mapping[str, StartState]
+    scenarios: Mapping[str, Scenario]
+    path: Path | None = None
+
+    @property
+    def id(self) -> str:
+        """The Gymnasium id."""
+        return self.manifest.id
+
+    @cached_property
+    def tools(self) -> Toolset:
+        """The tools, derived from the source without running it."""
+        allowed = tuple((entry.name, entry.kind) for entry in self.manifest.tools)
+        return Toolset.of(self.source, self.manifest.class_name, allowed)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over everything that makes an episode: code, checks, scenarios and manifest."""
+        manifest = self.manifest.model_dump(mode="json", exclude={"digests"})
+        return digest([manifest, self.file_digests()])
+
+    def file_digests(self) -> dict[str, str]:
+        """Return the SHA-256 of each file but the manifest, as it would be written."""
+        return {name: _sha256(text) for name, text in self._texts().items()}
+
+    def scenario(self, scenario_id: str) -> Scenario:
+        """Return a scenario.
+
+        Raises:
+            ScenarioError: There is none of that id.
+        """
+        try:
+            return self.scenarios[scenario_id]
+        except (KeyError, TypeError):
+            raise ScenarioError(
+                f"{self.id} has no scenario {shorten(scenario_id)}.{did_you_mean(scenario_id, self.scenarios)} "
+                f"Its {len(self.scenarios)} scenarios begin with {list(self.scenarios)[:3]}."
+            ) from None
+
+    def save(self, folder: Path) -> None:
+        """Write the bundle, with fresh digests. Each file is replaced at once, the manifest last.
+
+        Args:
+            folder: The bundle's folder; made where it is missing.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        texts = self._texts()
+        for name, text in texts.items():
+            _write(folder / name, text)
+        if self.invariants_source is None:
+            (folder / INVARIANTS).unlink(missing_ok=True)
+        manifest = self.manifest.model_copy(update={"digests": {name: _sha256(text) for name, text in texts.items()}})
+        dumped = manifest.model_dump(mode="json", exclude_defaults=True) | {"format": manifest.format}
+        _write(folder / MANIFEST, json.dumps({"format": None} | dumped, indent=2, ensure_ascii=False) + "\n")
+
+    def _texts(self) -> dict[str, str]:
+        lines: Iterable[BaseModel] = [*self.start_states.values(), *self.scenarios.values()]
+        texts = {
+            ENVIRONMENT: self.source,
+            SCENARIOS: "".join(_line(line) + "\n" for line in lines),
+        }
+        if self.invariants_source is not None:
+            texts[INVARIANTS] = self.invariants_source
+        return texts
+
+
+def load_bundle(folder: Path, *, verify: bool = True) -> Bundle:
+    """Read a bundle.
+
+    Args:
+        folder: The bundle's folder.
+        verify: Whether the files must have the digests that the manifest gives.
+
+    Raises:
+        BundleError: A file is missing, unknown, malformed or changed; the message names file, line and field.
+    """
+    if not folder.is_dir():
+        raise BundleError(f"{folder}: no such folder; a bundle is a folder with {', '.join(FILES)}")
+    unknown = unknown_files(folder)
+    if unknown:
+        raise BundleError(f"{folder / unknown[0]}: unknown file; a bundle holds only {', '.join(FILES)}")
+    manifest = _read_manifest(folder / MANIFEST)
+    source = _read(folder / ENVIRONMENT)
+    invariants = _read(folder / INVARIANTS) if (folder / INVARIANTS).exists() else None
+    start_states, scenarios = _read_scenarios(folder / SCENARIOS)
+    if verify:
+        _verify(folder, manifest)
+    bundle = Bundle(manifest, source, invariants, start_states, scenarios, folder)
+    try:
+        tools = bundle.tools  # parses the source and compares it with the allow-list
+    except BundleError as error:
+        raise BundleError(f"{folder / MANIFEST}: {error}") from None
+    for scenario in scenarios.values():
+        for call in scenario.solution:
+            if call.name not in tools:
+                raise BundleError(
+                    f"{folder / SCENARIOS}: scenario {scenario.id!r}: solution calls the unknown tool {call.name!r}."
+                    f"{did_you_mean(call.name, tools)}"
+                )
+    return bundle
+
+
+def unknown_files(folder: Path) -> list[str]:
+    """List what lies in a bundle's folder and should not, sorted; Python's caches are overlooked."""
+    return sorted(path.name for path in folder.iterdir() if path.name not in (*FILES, "__pycache__"))
+
+
+def explain_validation(error: ValidationError) -> str:
+    """Describe the first problem of a pydantic error in one line: ``field: message, got value``."""
+    problem = error.errors(include_url=False, include_context=False)[0]
+    field = ".".join(map(str, problem["loc"])) or "value"
+    message = problem["msg"][0].lower() + problem["msg"][1:]
+    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    got = "" if problem["type"] == "missing" else f", got {shorten(problem['input'])}"
+    return f"{field}: {message}{got}{more}"
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_bytes().decode()
+    except OSError as error:
+        raise BundleError(f"{path}: cannot be read: {error.strerror or error}") from None
+    except UnicodeDecodeError as error:
+        raise BundleError(f"{path}: is not UTF-8: {error}") from None
+
+
+def _read_manifest(path: Path) -> Manifest:
+    text = _read(path)
+    try:
+        return Manifest.model_validate_json(text)
+    except ValidationError as error:
+        raise BundleError(f"{path}{_line_of(text, error)}: {explain_validation(error)}") from None
+
+
+def _line_of(text: str, error: ValidationError) -> str:
+    """Return ``":<line>"`` of the field that an error is about, where the text shows it."""
+    loc = [part for part in error.errors(include_url=False)[0]["loc"] if isinstance(part, str)]
+    for part in reversed(loc):
+        at = text.find(f'"{part}"')
+        if at >= 0:
+            return f":{text.count(chr(10), 0, at) + 1}"
+    return ""
+
+
+def _read_scenarios(path: Path) -> tuple[dict[str, StartState], dict[str, Scenario]]:
+    start_states: dict[str, StartState] = {}
+    scenarios: dict[str, Scenario] = {}
+    for number, line in enumerate(_read(path).split("\n"), 1):
+        if not line.strip():
+            continue
+        where = f"{path}:{number}"
+        try:
+            data = json.loads(line)
+            kind = data.get("kind") if isinstance(data, dict) else None
+            if kind == "start_state":
+                start = StartState.model_validate(data)
+                _add(start_states, start.id, start, where)
+            elif kind == "scenario":
+                scenario = Scenario.model_validate(data)
+                _add(scenarios, scenario.id, scenario, where)
+                if scenario.start_state not in start_states:
+                    raise BundleError(
+                        f"{where}: start_state: no start state {scenario.start_state!r} above this line; "
+                        f"there are {list(start_states)}"
+                    )
+            else:
+                raise BundleError(f"{where}: kind: must be 'start_state' or 'scenario', got {shorten(kind)}")
+        except json.JSONDecodeError as error:
+            raise BundleError(f"{where}: not JSON: {error.msg} at column {error.colno}") from None
+        except ValidationError as error:
+            raise BundleError(f"{where}: {explain_validation(error)}") from None
+    return start_states, scenarios
+
+
+def _add(items: dict[str, Any], item_id: str, item: Any, where: str) -> None:
+    if item_id in items:
+        raise BundleError(f"{where}: id: {item_id!r} occurs twice; ids are unique within a bundle")
+    items[item_id] = item
+
+
+def _verify(folder: Path, manifest: Manifest) -> None:
+    present = {name for name in FILES if name != MANIFEST and (folder / name).exists()}
+    if set(manifest.digests) != present:
+        raise BundleError(
+            f"{folder / MANIFEST}: digests: cover {sorted(manifest.digests)}, must cover {sorted(present)}; "
+            f"run 'envscaler seal {folder}' once the bundle is as it should be"
+        )
+    for name in sorted(present):
+        if _sha256((folder / name).read_bytes()) != manifest.digests[name]:
+            raise BundleError(
+                f"{folder / name}: has changed since the manifest was written; "
+                f"run 'envscaler seal {folder}' if the change is meant"
+            )
+
+
+def _line(model: BaseModel) -> str:
+    kind = {"kind": getattr(model, "kind")}  # noqa: B009 - present on both models, absent from BaseModel
+    data: dict[str, JSON] = kind | model.model_dump(mode="json", exclude_defaults=True)
+    return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+
+
+def _sha256(content: str | bytes) -> str:
+    return "sha256:" + hashlib.sha256(content.encode() if isinstance(content, str) else content).hexdigest()
+
+
+def _write(path: Path, text: str) -> None:
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(text.encode())
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink()
+        raise

@@ -1,0 +1,382 @@
+"""The environment, written once for every synthesized class."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import Any, ClassVar, NamedTuple
+
+import gymnasium as gym
+
+from envscaler_gym import render
+from envscaler_gym.bundle import Bundle
+from envscaler_gym.checks import Score
+from envscaler_gym.draw import draw, eligible
+from envscaler_gym.episode import Episode, EpisodeSnapshot, Turn, error_text
+from envscaler_gym.errors import EnvironmentFailure, LoadFailure, shorten
+from envscaler_gym.registry import get_bundle
+from envscaler_gym.scenario import DIFFICULTIES, SPLITS, Scenario
+from envscaler_gym.spaces import ActionSpace, TextSpace
+from envscaler_gym.state import diff
+from envscaler_gym.tools import Toolset
+from envscaler_gym.trust import require_trust
+from envscaler_gym.types import Action, ToolSpec
+from envscaler_gym.users import ScriptedUser
+from envscaler_gym.world import InProcessWorld, Program, World
+
+__all__ = ["EnvSnapshot", "ToolEnv", "take_option"]
+
+
+class EnvSnapshot(NamedTuple):
+    """All that an environment is at one moment of an episode. Opaque, picklable, and never modified once taken."""
+
+    environment: str
+    scenario: str
+    episode: EpisodeSnapshot
+    seed: int
+    episode_number: int
+    steps: int
+    running: bool
+    score: Score | None
+    transcript: tuple[str, ...]
+
+
+class ToolEnv(gym.Env[str, Action]):
+    """An environment whose actions are tool calls on a synthesized, stateful world.
+
+    ## Description
+    The agent is given a task in words and the tools of a system: a library's desk, a hotel's, a workshop's. Each call
+    runs a method of a Python object that holds the system's state. When the episode ends, check functions look at the
+    final state and the reward is the fraction of them that say yes (EnvScaler, arXiv 2601.05808).
+
+    ## Action Space
+    A tool call ``{"name": str, "arguments": dict}`` or a message ``{"content": str}``. In ``task`` mode a message ends
+    the episode; in ``conversation`` mode it goes to the user, who ends the episode.
+    ``action_space.sample()`` draws calls that fit the tools' schemas and use values that the state holds.
+
+    ## Observation Space
+    Text. First the task (or the user's first turn), then each tool's result as JSON, or the user's turns. An unknown
+    tool, arguments that do not fit and a malformed action are answered with what was wrong and what is allowed; the
+    state is untouched and the episode goes on.
+
+    ## Starting State
+    A scenario's start state. Scenario, clock, ids and randomness are a function of the seed and of the number of
+    episodes since it was given. ``reset(options={"scenario": id})`` chooses the scenario.
+
+    ## Rewards
+    0 until the end. Then ``round(passed / checks, 4)``, whether the episode was terminated or truncated, and
+    ``info["score"]`` holds each check's text, result and error.
+
+    ## Episode End
+    Terminated by a message (by the user, in conversation mode); truncated after ``max_steps`` actions.
+
+    ## Arguments
+    * ``environment`` -- id of the environment, or path of a bundle's folder.
+    * ``split`` -- ``"train"`` or ``"test"`` scenarios only.
+    * ``difficulty`` -- ``"easy"``, ``"medium"``, ``"hard"`` or ``"expert"`` scenarios only.
+    * ``mode`` -- ``"task"`` or ``"conversation"``.
+    * ``reward`` -- ``"fraction"``; ``"delta"`` counts only checks that are false at the start; ``"none"`` grades
+      nothing.
+    * ``guards`` -- ``"report"``, or ``"enforce"``: a violated guard makes the reward 0.
+    * ``max_steps`` -- actions after which the episode is truncated; ``None`` for the scenario's own number.
+    * ``on_error`` -- ``"raise"`` a failure of the environment, or ``"truncate"`` the episode with reward 0 and
+      ``info["failure"]``.
+    * ``trust`` -- run code that nobody has reviewed in this process.
+    * ``render_mode`` -- ``"ansi"``: ``render()`` returns the transcript; ``"human"``: it is printed as it grows.
+
+    All are plain JSON, so that ``env.spec.to_json()`` round-trips.
+
+    ## Version History
+    * v0 -- first version.
+
+    Raises:
+        UnknownNameError: There is no such environment.
+        BundleError: Its bundle is malformed, or no scenario fits the filters.
+        ValueError: An argument has a value that is not allowed.
+    """
+
+    metadata: ClassVar[dict[str, Any]] = {"render_modes": ["ansi", "human"], "render_fps": 4}  # type: ignore[misc]
+
+    def __init__(
+        self,
+        environment: str,
+        *,
+        split: str | None = None,
+        difficulty: str | None = None,
+        mode: str = "task",
+        reward: str = "fraction",
+        guards: str = "report",
+        max_steps: int | None = None,
+        on_error: str = "raise",
+        trust: bool = False,
+        render_mode: str | None = None,
+    ) -> None:
+        self._arguments = {k: v for k, v in locals().items() if k not in ("self", "__class__")}
+        _one_of("split", split, (None, *SPLITS))
+        _one_of("difficulty", difficulty, (None, *DIFFICULTIES))
+        _one_of("mode", mode, ("task", "conversation"))
+        _one_of("reward", reward, ("fraction", "delta", "none"))
+        _one_of("guards", guards, ("report", "enforce"))
+        _one_of("on_error", on_error, ("raise", "truncate"))
+        _one_of("render_mode", render_mode, (None, *self.metadata["render_modes"]))
+        self._split, self._difficulty = split, difficulty
+        self._user = ScriptedUser() if mode == "conversation" else None
+        self._reward, self._enforce_guards = reward, guards == "enforce"
+        self._truncate_on_error, self._trust = on_error == "truncate", trust
+        self.render_mode = render_mode
+        self.max_steps = max_steps
+        self._seed, self._number, self._steps, self._limit = 0, -1, 0, 0
+        self._running = False
+        self._episode: Episode | None = None
+        self._failure: LoadFailure | None = None
+        self._score: Score | None = None
+        self._transcript: list[str] = []
+        self._worlds: dict[str, World] = {}
+        self._bundle = self._first_bundle()
+        self.observation_space = TextSpace()
+        self.action_space = ActionSpace(self._constant_tools(), self._sampling_source)
+
+    # What SuiteEnv does otherwise.
+
+    def _first_bundle(self) -> Bundle:
+        bundle = get_bundle(self._arguments["environment"])
+        self._eligible(bundle)  # filters that nothing fits are an error now, not at the first reset
+        return bundle
+
+    def _constant_tools(self) -> Toolset | None:
+        return self._bundle.tools
+
+    def _draw(self, seed: int, number: int, options: dict[str, Any]) -> tuple[Bundle, Scenario]:
+        scenario_id = take_option(options, "scenario")
+        if scenario_id is not None:
+            return self._bundle, self._bundle.scenario(scenario_id)
+        return self._bundle, draw(self._eligible(self._bundle), seed, number)
+
+    # What a user may look at.
+
+    @property
+    def max_steps(self) -> int | None:
+        """Actions after which an episode is truncated; ``None`` for the scenario's own number."""
+        return self._max_steps
+
+    @max_steps.setter
+    def max_steps(self, value: int | None) -> None:
+        if value is not None and (type(value) is not int or value < 1):
+            raise ValueError(f"max_steps must be a positive int or None, got {shorten(value)}")
+        self._max_steps = value
+
+    @property
+    def bundle(self) -> Bundle:
+        """The bundle of the running episode."""
+        return self._bundle
+
+    @property
+    def tools(self) -> tuple[ToolSpec, ...]:
+        """The tools of the running episode, as the agent is to know them."""
+        return self._bundle.tools.specs
+
+    @property
+    def episode(self) -> Episode:
+        """The running episode with its world and scenario; not for the agent.
+
+        Raises:
+            gymnasium.error.ResetNeeded: None was started.
+        """
+        if self._episode is None:
+            raise gym.error.ResetNeeded("No episode was started: call reset() first.")
+        return self._episode
+
+    @property
+    def score(self) -> Score | None:
+        """The score of the episode that has ended; ``None`` before its end."""
+        return self._score
+
+    # Gymnasium.
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
+        """Start an episode.
+
+        Args:
+            seed: Seed of this episode and, together with their number, of those that follow.
+            options: ``{"scenario": id}`` chooses the scenario.
+
+        Returns:
+            The task (or the user's first turn), and the ids of environment and scenario with what is known of them.
+
+        Raises:
+            ScenarioError: There is no such scenario, or it cannot be graded.
+            UnreviewedCodeError: The environment's code is not reviewed and ``trust`` was not given.
+            LoadFailure: The class could not be built, and ``on_error`` is ``"raise"``.
+        """
+        super().reset(seed=seed)
+        if seed is not None or self._number < 0:
+            self._seed, self._number = int(self.np_random_seed), -1
+        self._number += 1
+        self._running = False
+        rest = dict(options or {})
+        bundle, scenario = self._draw(self._seed, self._number, rest)
+        if rest:
+            raise ValueError(
+                f"Unknown reset options {shorten(list(rest))}; allowed: 'scenario' (and 'environment' in a suite)."
+            )
+        self._start(bundle, scenario)
+        self._steps, self._score, self._running = 0, None, True
+        observation = scenario.task if self._failure else self.episode.begin()
+        if self.render_mode is not None:
+            self._transcript.clear()
+            self._seen = None if self._failure else self.episode.initial_state
+            self._show(render.opening(bundle.id, scenario, observation))
+        info = {"environment": bundle.id, "scenario": scenario.id, "max_steps": self._limit}
+        return observation, info | {"difficulty": scenario.difficulty, "split": scenario.split}
+
+    def step(self, action: Action) -> tuple[str, float, bool, bool, dict[str, Any]]:
+        """Take an action.
+
+        Args:
+            action: A tool call or a message; see the action space. Anything else is answered, not raised.
+
+        Returns:
+            Observation, reward, terminated, truncated, and info with the ``outcome`` and, at the end, the ``score``.
+
+        Raises:
+            gymnasium.error.ResetNeeded: No episode is running.
+            EnvironmentFailure: The environment failed, and ``on_error`` is ``"raise"``.
+        """
+        if not self._running:
+            raise gym.error.ResetNeeded("No episode is running: call reset() before step(), and again after an end.")
+        self._steps += 1
+        try:
+            if self._failure is not None:
+                raise self._failure
+            turn = self._episode.act(action)  # type: ignore[union-attr]  # an episode is running
+            truncated = not turn.ended and self._steps >= self._limit
+            info: dict[str, Any] = {"outcome": turn.outcome}
+            reward = self._finish(info) if turn.ended or truncated else 0.0
+        except EnvironmentFailure as failure:
+            self._running = False
+            if not self._truncate_on_error:
+                raise
+            turn, reward, truncated = Turn(error_text(f"The environment failed: {failure}"), "failure"), 0.0, True
+            info = {"outcome": "failure", "failure": {"type": type(failure).__name__, "message": str(failure)}}
+        if self.render_mode is not None:
+            self._show_turn(action, turn)
+        return turn.observation, reward, turn.ended, truncated, info
+
+    def _finish(self, info: dict[str, Any]) -> float:
+        self._running = False
+        if self._reward == "none":
+            return 0.0
+        self._score = self.episode.grade(delta=self._reward == "delta", enforce_guards=self._enforce_guards)
+        info["score"] = self._score.to_dict()
+        return self._score.reward
+
+    def render(self) -> str | None:
+        """Return the transcript so far in ``ansi`` mode; in ``human`` mode it has been printed already."""
+        return "\n".join(self._transcript) if self.render_mode == "ansi" else None
+
+    def close(self) -> None:
+        """Close the worlds. Closing twice is allowed."""
+        self._running = False
+        for world in self._worlds.values():
+            world.close()
+        self._worlds.clear()
+
+    # Forks and copies.
+
+    def snapshot(self) -> EnvSnapshot:
+        """Return all that the environment is now, for :meth:`restore` here or in another one made alike.
+
+        Raises:
+            gymnasium.error.ResetNeeded: No episode was started.
+        """
+        return EnvSnapshot(
+            self._bundle.id,
+            self.episode.scenario.id,
+            self.episode.snapshot(),
+            self._seed,
+            self._number,
+            self._steps,
+            self._running,
+            self._score,
+            tuple(self._transcript),
+        )
+
+    def restore(self, snapshot: EnvSnapshot) -> None:
+        """Go back to a snapshot; it stays valid and may be restored any number of times."""
+        bundle = self._bundle if snapshot.environment == self._bundle.id else get_bundle(snapshot.environment)
+        self._start(bundle, bundle.scenario(snapshot.scenario))
+        self.episode.restore(snapshot.episode)
+        self._seed, self._number, self._steps = snapshot.seed, snapshot.episode_number, snapshot.steps
+        self._running, self._score = snapshot.running, snapshot.score
+        self._transcript = list(snapshot.transcript)
+        if self.render_mode is not None:
+            self._seen = self.episode.world.state()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the constructor's arguments and a snapshot, since worlds themselves cannot be pickled."""
+        snapshot = self.snapshot() if self._episode is not None and self._failure is None else None
+        kept = {"spec": self.spec, "_np_random": self._np_random, "_np_random_seed": self._np_random_seed}
+        return {"arguments": self._arguments | {"max_steps": self._max_steps}, "kept": kept, "snapshot": snapshot}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Rebuild the environment and restore the snapshot."""
+        self.__init__(**state["arguments"])  # type: ignore[misc]  # as a constructor's arguments, deliberately
+        self.__dict__.update(state["kept"])
+        if state["snapshot"] is not None:
+            self.restore(state["snapshot"])
+
+    # Inner workings.
+
+    def _eligible(self, bundle: Bundle) -> tuple[Scenario, ...]:
+        return eligible(bundle, self._split, self._difficulty, graded=self._reward != "none")
+
+    def _start(self, bundle: Bundle, scenario: Scenario) -> None:
+        """Make ``scenario`` the running episode's, in a world of ``bundle``."""
+        require_trust(bundle, self._trust)
+        self._bundle = bundle
+        self._limit = self._max_steps or scenario.max_steps
+        self._failure = None
+        start_state = bundle.start_states[scenario.start_state]
+        seed = f"{self._seed}:{self._number}:{scenario.id}"
+        try:
+            if bundle.id not in self._worlds:
+                names = tuple(bundle.tools)
+                self._worlds[bundle.id] = InProcessWorld(Program.of(bundle.source, bundle.manifest.class_name, names))
+            self._episode = Episode(scenario, start_state, bundle.tools, self._worlds[bundle.id], self._user, seed)
+        except LoadFailure as failure:
+            if not self._truncate_on_error:
+                raise
+            self._failure = failure
+
+    def _sampling_source(self) -> tuple[Toolset, Callable[[], Any], object]:
+        """Return tools, state and a mark that changes with the state, for the action space."""
+        if self._running and self._failure is None:
+            return self._bundle.tools, self.episode.world.state, (self._number, self._steps)
+        start = next(iter(self._bundle.start_states.values()))
+        return self._bundle.tools, lambda: start.state, None
+
+    def _show(self, block: str) -> None:
+        self._transcript.append(block)
+        if self.render_mode == "human":
+            sys.stdout.write(block + "\n")
+            sys.stdout.flush()
+
+    def _show_turn(self, action: object, turn: Turn) -> None:
+        state = self._seen if turn.outcome == "failure" else self.episode.world.state()
+        self._show(render.turn(self._steps, action, turn.observation, turn.outcome, diff(self._seen, state)))
+        self._seen = state
+        if self._score is not None:
+            self._show(render.score_text(self._score))
+
+
+def _one_of(name: str, value: object, allowed: tuple[object, ...]) -> None:
+    if value not in allowed:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}; got {shorten(value)}")
+
+
+def take_option(options: dict[str, Any], name: str) -> Any:
+    """Take an id out of reset options; ``None`` where it is not given."""
+    value = options.pop(name, None)
+    if value is not None and not isinstance(value, str):
+        raise ValueError(f"reset option {name!r} must be an id, got {shorten(value)}")
+    return value

@@ -1,0 +1,183 @@
+"""One run of a scenario in a world: actions go in, texts come out, and a score at the end.
+
+This is the loop without Gymnasium, so that adapters to other protocols share it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import msgspec
+
+from envscaler_gym.ambient import Ambient
+from envscaler_gym.checks import Score, run_checks
+from envscaler_gym.errors import ScenarioError, did_you_mean, shorten
+from envscaler_gym.scenario import Scenario, StartState
+from envscaler_gym.state import to_json
+from envscaler_gym.tools import InvalidArguments, Toolset
+from envscaler_gym.types import Outcome
+from envscaler_gym.users import User
+from envscaler_gym.world import World, WorldSnapshot
+
+__all__ = ["ENDED", "Episode", "EpisodeSnapshot", "Turn", "error_text"]
+
+ENDED = "The episode has ended."
+"""Last observation of an episode that ends with a message."""
+
+
+class Turn(msgspec.Struct, frozen=True):
+    """What an action came to.
+
+    Attributes:
+        observation: What the agent is told.
+        outcome: What became of the action.
+        ended: Whether the episode ended with it.
+    """
+
+    observation: str
+    outcome: Outcome
+    ended: bool = False
+
+
+class EpisodeSnapshot(NamedTuple):
+    """All that an episode is at one moment. Opaque, picklable, and never modified once taken."""
+
+    world: WorldSnapshot
+    initial_state: Mapping[str, Any]
+    conversation: tuple[str, ...]
+
+
+class Episode:
+    """One run of a scenario.
+
+    Args:
+        scenario: What is to be done, and how it is graded.
+        start_state: Where it starts.
+        tools: What may be called.
+        world: Where it happens; the episode loads the start state into it.
+        user: Who the agent talks to; ``None`` in task mode.
+        seed: Seed of ids and randomness.
+
+    Attributes:
+        scenario: What is to be done.
+        tools: What may be called.
+        world: Where it happens.
+        initial_state: The world's state at the start; not to be modified.
+
+    Raises:
+        LoadFailure: The world cannot be built.
+    """
+
+    __slots__ = ("_ambient", "_conversation", "_user", "initial_state", "scenario", "tools", "world")
+
+    def __init__(
+        self, scenario: Scenario, start_state: StartState, tools: Toolset, world: World, user: User | None, seed: str
+    ) -> None:
+        self.scenario = scenario
+        self.tools = tools
+        self.world = world
+        self._user = user
+        self._conversation: tuple[str, ...] = ()
+        self._ambient = Ambient(scenario.clock, seed)
+        self.initial_state = world.load(start_state.state, self._ambient)
+
+    def begin(self) -> str:
+        """Return the first observation: the task, or the user's first turn."""
+        if self._user is None:
+            return self.scenario.task
+        first = self._user.reply(self.scenario, ()) or ""
+        self._conversation = (first,)
+        return first
+
+    def act(self, action: object) -> Turn:
+        """Take an action.
+
+        Args:
+            action: ``{"name": str, "arguments": dict}`` or ``{"content": str}``. Anything else is answered, not raised.
+
+        Raises:
+            EnvironmentFailure: Generated code failed.
+        """
+        if type(action) is dict:
+            if len(action) == 2 and "name" in action and "arguments" in action:
+                return self._call(action["name"], action["arguments"])
+            if len(action) == 1 and isinstance(action.get("content"), str):
+                return self._say(action["content"])
+        return Turn(error_text(_malformed(action)), "malformed_action")
+
+    def _call(self, name: Any, arguments: object) -> Turn:
+        tool = self.tools.get(name) if isinstance(name, str) else None
+        if tool is None:
+            known = ", ".join(self.tools)
+            problem = f"Unknown tool {shorten(name)}.{did_you_mean(name, self.tools)} The tools are: {known}."
+            return Turn(error_text(problem), "unknown_tool")
+        try:
+            checked = tool.validate(arguments)
+        except InvalidArguments as error:
+            return Turn(error_text(str(error)), "invalid_arguments")
+        result = self.world.call(tool.name, checked)
+        return Turn(result.text, "success" if result.success else "refused")
+
+    def _say(self, content: str) -> Turn:
+        if self._user is None:
+            return Turn(ENDED, "message", ended=True)
+        conversation = (*self._conversation, content)
+        reply = self._user.reply(self.scenario, conversation)
+        self._conversation = conversation if reply is None else (*conversation, reply)
+        return Turn(ENDED, "message", ended=True) if reply is None else Turn(reply, "message")
+
+    def grade(self, *, delta: bool = False, enforce_guards: bool = False) -> Score:
+        """Run the checks over the state as it is now.
+
+        Args:
+            delta: Count only checks that are false at the start.
+            enforce_guards: A violated guard makes the reward 0.
+
+        Raises:
+            ScenarioError: The scenario has no checks, or under ``delta`` none that counts.
+        """
+        scenario = self.scenario
+        if scenario.checks is None:
+            raise ScenarioError(f"Scenario {scenario.id!r} has no checks and cannot be graded; use reward='none'.")
+        results = run_checks(
+            (*scenario.checks, *scenario.guards), self.initial_state, self.world.state(), self._ambient
+        )
+        checks, guards = results[: len(scenario.checks)], results[len(scenario.checks) :]
+        if delta:
+            start = run_checks(scenario.checks, self.initial_state, self.initial_state, self._ambient)
+            checks = tuple(
+                replace(after, counted=not before.passed) for before, after in zip(start, checks, strict=True)
+            )
+        counted = [result for result in checks if result.counted]
+        if not counted:
+            raise ScenarioError(
+                f"Every check of scenario {scenario.id!r} is true at the start; reward='delta' has nothing to count."
+            )
+        spoiled = enforce_guards and not all(guard.passed for guard in guards)
+        reward = 0.0 if spoiled else round(sum(result.passed for result in counted) / len(counted), 4)
+        return Score(reward, checks, guards)
+
+    def snapshot(self) -> EpisodeSnapshot:
+        """Return what :meth:`restore` needs to come back here."""
+        return EpisodeSnapshot(self.world.snapshot(), self.initial_state, self._conversation)
+
+    def restore(self, snapshot: EpisodeSnapshot) -> None:
+        """Go back to a snapshot of an episode of the same scenario."""
+        self.world.restore(snapshot.world)
+        self.initial_state = snapshot.initial_state
+        self._conversation = snapshot.conversation
+
+
+def error_text(problem: str) -> str:
+    """Return an error of the agent as an observation, in the shape of a tool's refusal."""
+    return to_json({"success": False, "error": problem})
+
+
+def _malformed(action: object) -> str:
+    got = f"the keys {shorten(list(action))}" if isinstance(action, dict) else shorten(action)
+    return (
+        f"Malformed action: got {got}. "
+        'An action is {"name": str, "arguments": object} to call a tool, or {"content": str} to say something.'
+    )

@@ -1,0 +1,92 @@
+"""The exceptions of the library, all below one base class.
+
+::
+
+    EnvScalerError
+    ├── BundleError            a bundle (or a file given to an importer) is malformed
+    │   └── ScenarioError      a scenario is missing, ungraded, or matches no filter
+    ├── UnknownNameError       an environment, bundle, tool or policy of that name does not exist
+    ├── UnreviewedCodeError    code that nobody has reviewed would have to run with full rights
+    └── EnvironmentFailure     generated code failed while it ran: never the agent's fault
+        ├── LoadFailure        the class could not be built from the start state
+        ├── ToolFailure        a tool raised instead of returning a result
+        └── ReplyTooLarge      a tool returned more than the limit
+
+What the *agent* does wrong is never an exception: it is an observation, and the episode goes on.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = [
+    "BundleError",
+    "EnvScalerError",
+    "EnvironmentFailure",
+    "LoadFailure",
+    "ReplyTooLarge",
+    "ScenarioError",
+    "ToolFailure",
+    "UnknownNameError",
+    "UnreviewedCodeError",
+    "did_you_mean",
+    "shorten",
+]
+
+
+class EnvScalerError(Exception):
+    """Base class of every exception that this library raises on purpose."""
+
+
+class BundleError(EnvScalerError):
+    """A bundle, or a published data file, does not have the form it must have."""
+
+
+class ScenarioError(BundleError):
+    """A scenario does not exist, cannot be graded, or no scenario fits the filters."""
+
+
+class UnknownNameError(EnvScalerError, LookupError):
+    """A name that was asked for does not exist; the message suggests near ones."""
+
+
+class UnreviewedCodeError(EnvScalerError):
+    """Code that nobody has reviewed would have to run in this process."""
+
+
+class EnvironmentFailure(EnvScalerError):
+    """Generated code failed while it ran: a failure of the environment, not of the agent."""
+
+
+class LoadFailure(EnvironmentFailure):
+    """The synthesized class could not be built, or refused its start state."""
+
+
+class ToolFailure(EnvironmentFailure):
+    """A tool raised instead of returning a result."""
+
+
+class ReplyTooLarge(EnvironmentFailure):
+    """A tool returned more text than an observation may hold."""
+
+
+def shorten(value: object, limit: int = 80) -> str:
+    """Return ``repr(value)``, at most ``limit`` characters of it, for use in a message."""
+    if isinstance(value, str) and len(value) > limit:
+        value = value[:limit] + "…"
+    try:
+        text = repr(value)
+    except Exception as error:
+        text = f"<{type(value).__name__} whose repr raised {type(error).__name__}>"
+    if len(text) > limit + 4:
+        text = text[:limit] + "…"
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def did_you_mean(name: object, known: Iterable[str], cutoff: float = 0.6) -> str:
+    """Return ``" Did you mean 'x'?"`` when a known name is near ``name``, otherwise ``""``."""
+    if not isinstance(name, str):
+        return ""
+    near = difflib.get_close_matches(name[:200], list(known), n=3, cutoff=cutoff)
+    return f" Did you mean {' or '.join(map(repr, near))}?" if near else ""

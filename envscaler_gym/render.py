@@ -1,0 +1,93 @@
+"""The readable transcript behind ``render_mode="ansi"`` and ``"human"``."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+from collections.abc import Iterable
+
+from envscaler_gym.checks import CheckResult, Score
+from envscaler_gym.errors import shorten
+from envscaler_gym.scenario import Scenario
+from envscaler_gym.state import Change, to_json
+
+__all__ = ["changes_text", "opening", "score_text", "turn"]
+
+_WIDTH = 110
+_RESULT_LIMIT = 600
+_MAX_CHANGES = 12
+
+
+def opening(environment: str, scenario: Scenario, text: str) -> str:
+    """Return the first block of a transcript: where, what for, and what the agent was told.
+
+    Args:
+        environment: Id of the environment.
+        scenario: The scenario.
+        text: The first observation.
+    """
+    details = ", ".join(filter(None, (scenario.difficulty, scenario.split, scenario.clock.replace("T", " "))))
+    return f"=== {environment}  {scenario.id} ({details})\n{_indent(text)}\n"
+
+
+def turn(number: int, action: object, observation: str, outcome: str, changes: Iterable[Change]) -> str:
+    """Return the block of one step.
+
+    Args:
+        number: Number of the step, from 1.
+        action: The action as it was given.
+        observation: What came back.
+        outcome: The step's outcome.
+        changes: Differences in the state.
+    """
+    lines = [f"[{number}] {_action_text(action)}"]
+    if observation:
+        mark = {"success": "->", "message": "<-"}.get(outcome, f"-> {outcome}:")
+        lines.append(textwrap.indent(f"{mark} {_clip(observation)}", "    "))
+    lines += [f"    {line}" for line in changes_text(changes)]
+    return "\n".join(lines) + "\n"
+
+
+def changes_text(changes: Iterable[Change]) -> list[str]:
+    """Return a line for each change, the rest counted where there are many."""
+    lines = [_clip(str(change), 160) for change in changes]
+    if len(lines) > _MAX_CHANGES:
+        return [*lines[:_MAX_CHANGES], f"... and {len(lines) - _MAX_CHANGES} more changes"]
+    return lines
+
+
+def score_text(score: Score) -> str:
+    """Return the block that closes a graded episode."""
+    lines = [f"=== score {score.reward:g}  ({score.passed} of {len(score.checks)} checks passed)"]
+    lines += [_result_text(result, "x") for result in score.checks]
+    lines += [_result_text(result, "!") + "  (guard)" for result in score.guards if not result.passed]
+    return "\n".join(lines) + "\n"
+
+
+def _result_text(result: CheckResult, failed: str) -> str:
+    error = f"  [{result.error}]" if result.error else ""
+    counted = "" if result.counted else "  (true from the start: not counted)"
+    return f"  {'+' if result.passed else failed} {_clip(result.text, 200)}{error}{counted}"
+
+
+def _action_text(action: object) -> str:
+    if isinstance(action, dict) and isinstance(action.get("content"), str):
+        return f"says: {_clip(action['content'])}"
+    if isinstance(action, dict) and isinstance(action.get("name"), str) and isinstance(action.get("arguments"), dict):
+        inside = ", ".join(f"{key}={_value_text(value)}" for key, value in action["arguments"].items())
+        return f"{_clip(action['name'], 80)}({_clip(inside)})"
+    return shorten(action, 200)
+
+
+def _value_text(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else to_json(value)
+
+
+def _clip(text: str, limit: int = _RESULT_LIMIT) -> str:
+    text = text if len(text) <= limit else f"{text[:limit]}... ({len(text)} characters)"
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _indent(text: str) -> str:
+    paragraphs = _clip(text, 20_000).splitlines() or [""]
+    return "\n".join(textwrap.fill(p, _WIDTH, initial_indent="  ", subsequent_indent="  ") for p in paragraphs)

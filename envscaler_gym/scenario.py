@@ -1,0 +1,88 @@
+"""Scenarios: a start state, a task, its checks and a solution that is known to work."""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from envscaler_gym.checks import Check
+from envscaler_gym.types import JSON
+
+__all__ = ["DIFFICULTIES", "SPLITS", "Difficulty", "Scenario", "SolutionCall", "Split", "StartState"]
+
+Difficulty = Literal["easy", "medium", "hard", "expert"]
+Split = Literal["train", "test"]
+DIFFICULTIES: tuple[Difficulty, ...] = ("easy", "medium", "hard", "expert")
+SPLITS: tuple[Split, ...] = ("train", "test")
+
+DEFAULT_CLOCK = "2025-09-01T09:00:00"
+
+
+def _iso_datetime(value: str) -> str:
+    datetime.datetime.fromisoformat(value)
+    return value
+
+
+class StartState(BaseModel):
+    """A state that episodes start from; several scenarios may share one.
+
+    Attributes:
+        id: Name within the bundle.
+        state: Value of each attribute of the synthesized class. Never handed out without copying.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    kind: Literal["start_state"] = "start_state"
+    id: str = Field(min_length=1)
+    state: Mapping[str, Any]
+
+
+class SolutionCall(BaseModel):
+    """One call of a reference solution.
+
+    Attributes:
+        name: Name of the tool.
+        arguments: Arguments by parameter name.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    name: str
+    arguments: Mapping[str, JSON]
+
+
+class Scenario(BaseModel):
+    """One task in one start state.
+
+    Attributes:
+        id: Name within the bundle.
+        start_state: Id of the start state.
+        task: What the agent is asked to do.
+        requests: The same in the pieces in which a user says it in conversation mode; empty: all at once.
+        checks: Questions about the final state; ``None`` when the scenario cannot be graded.
+        guards: Checks that are true at the start and are to stay true.
+        solution: Calls that solve the task; empty when none is known.
+        difficulty: How hard the task is, where it was measured.
+        split: ``"train"`` or ``"test"``.
+        clock: Time at the start, ISO 8601, UTC.
+        max_steps: Actions after which the episode is truncated.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    kind: Literal["scenario"] = "scenario"
+    id: str = Field(min_length=1)
+    start_state: str
+    task: str = Field(min_length=1, max_length=100_000)
+    requests: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    checks: Annotated[tuple[Check, ...], Field(strict=False, min_length=1)] | None = None
+    guards: Annotated[tuple[Check, ...], Field(strict=False)] = ()
+    solution: Annotated[tuple[SolutionCall, ...], Field(strict=False)] = ()
+    difficulty: Difficulty | None = None
+    split: Split = "train"
+    clock: Annotated[str, AfterValidator(_iso_datetime)] = DEFAULT_CLOCK
+    max_steps: int = Field(default=30, ge=1)

@@ -1,0 +1,5 @@
+"""Wrappers: one behaviour per file."""
+
+from envscaler_gym.wrappers.graded_time_limit import GradedTimeLimit
+
+__all__ = ["GradedTimeLimit"]

@@ -1,0 +1,1 @@
+"""The bundles that come with envscaler_gym. They are data: nothing here is imported."""
