@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple
 
 import gymnasium as gym
 
-from envscaler_gym import render
 from envscaler_gym.bundle import Bundle
 from envscaler_gym.checks import Score
 from envscaler_gym.draw import draw, eligible
 from envscaler_gym.episode import Episode, EpisodeSnapshot, Turn, error_text
 from envscaler_gym.errors import EnvironmentFailure, LoadFailure, shorten
 from envscaler_gym.registry import get_bundle
+from envscaler_gym.render import Transcript
 from envscaler_gym.scenario import DIFFICULTIES, SPLITS, Scenario
 from envscaler_gym.spaces import ActionSpace, TextSpace
-from envscaler_gym.state import diff
 from envscaler_gym.tools import Toolset
 from envscaler_gym.trust import require_trust
 from envscaler_gym.types import Action, ToolSpec
@@ -130,7 +128,7 @@ class ToolEnv(gym.Env[str, Action]):
         self._episode: Episode | None = None
         self._failure: LoadFailure | None = None
         self._score: Score | None = None
-        self._transcript: list[str] = []
+        self._transcript = Transcript(live=render_mode == "human") if render_mode else None
         self._worlds: dict[str, World] = {}
         self._bundle = self._first_bundle()
         self.observation_space = TextSpace()
@@ -222,10 +220,9 @@ class ToolEnv(gym.Env[str, Action]):
         self._start(bundle, scenario)
         self._steps, self._score, self._running = 0, None, True
         observation = scenario.task if self._failure else self.episode.begin()
-        if self.render_mode is not None:
-            self._transcript.clear()
-            self._seen = None if self._failure else self.episode.initial_state
-            self._show(render.opening(bundle.id, scenario, observation))
+        if self._transcript is not None:
+            state = None if self._failure else self.episode.initial_state
+            self._transcript.begin(bundle.id, scenario, observation, state)
         info = {"environment": bundle.id, "scenario": scenario.id, "max_steps": self._limit}
         return observation, info | {"difficulty": scenario.difficulty, "split": scenario.split}
 
@@ -258,8 +255,11 @@ class ToolEnv(gym.Env[str, Action]):
                 raise
             turn, reward, truncated = Turn(error_text(f"The environment failed: {failure}"), "failure"), 0.0, True
             info = {"outcome": "failure", "failure": {"type": type(failure).__name__, "message": str(failure)}}
-        if self.render_mode is not None:
-            self._show_turn(action, turn)
+        if self._transcript is not None:
+            state = None if turn.outcome == "failure" else self.episode.world.state()
+            self._transcript.add_turn(action, turn.observation, turn.outcome, state)
+            if self._score is not None:
+                self._transcript.add_score(self._score)
         return turn.observation, reward, turn.ended, truncated, info
 
     def _finish(self, info: dict[str, Any]) -> float:
@@ -272,7 +272,7 @@ class ToolEnv(gym.Env[str, Action]):
 
     def render(self) -> str | None:
         """Return the transcript so far in ``ansi`` mode; in ``human`` mode it has been printed already."""
-        return "\n".join(self._transcript) if self.render_mode == "ansi" else None
+        return str(self._transcript) if self.render_mode == "ansi" else None
 
     def close(self) -> None:
         """Close the worlds. Closing twice is allowed."""
@@ -298,7 +298,7 @@ class ToolEnv(gym.Env[str, Action]):
             self._steps,
             self._running,
             self._score,
-            tuple(self._transcript),
+            tuple(self._transcript.blocks) if self._transcript else (),
         )
 
     def restore(self, snapshot: EnvSnapshot) -> None:
@@ -308,9 +308,9 @@ class ToolEnv(gym.Env[str, Action]):
         self.episode.restore(snapshot.episode)
         self._seed, self._number, self._steps = snapshot.seed, snapshot.episode_number, snapshot.steps
         self._running, self._score = snapshot.running, snapshot.score
-        self._transcript = list(snapshot.transcript)
-        if self.render_mode is not None:
-            self._seen = self.episode.world.state()
+        if self._transcript is not None:
+            self._transcript.blocks[:] = snapshot.transcript
+            self._transcript.resume(self.episode.world.state(), self._steps)
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the constructor's arguments and a snapshot, since worlds themselves cannot be pickled."""
@@ -354,19 +354,6 @@ class ToolEnv(gym.Env[str, Action]):
             return self._bundle.tools, self.episode.world.state, (self._number, self._steps)
         start = next(iter(self._bundle.start_states.values()))
         return self._bundle.tools, lambda: start.state, None
-
-    def _show(self, block: str) -> None:
-        self._transcript.append(block)
-        if self.render_mode == "human":
-            sys.stdout.write(block + "\n")
-            sys.stdout.flush()
-
-    def _show_turn(self, action: object, turn: Turn) -> None:
-        state = self._seen if turn.outcome == "failure" else self.episode.world.state()
-        self._show(render.turn(self._steps, action, turn.observation, turn.outcome, diff(self._seen, state)))
-        self._seen = state
-        if self._score is not None:
-            self._show(render.score_text(self._score))
 
 
 def _one_of(name: str, value: object, allowed: tuple[object, ...]) -> None:

@@ -3,19 +3,69 @@
 from __future__ import annotations
 
 import json
+import sys
 import textwrap
 from collections.abc import Iterable
+from typing import Any
 
 from envscaler_gym.checks import CheckResult, Score
 from envscaler_gym.errors import shorten
 from envscaler_gym.scenario import Scenario
-from envscaler_gym.state import Change, to_json
+from envscaler_gym.state import Change, diff, to_json
 
-__all__ = ["changes_text", "opening", "score_text", "turn"]
+__all__ = ["Transcript", "changes_text", "opening", "score_text", "turn"]
 
 _WIDTH = 110
 _RESULT_LIMIT = 600
 _MAX_CHANGES = 12
+
+
+class Transcript:
+    """The transcript of the running episode, made only where an environment renders.
+
+    Args:
+        live: Whether each block is written to standard output as it is added.
+
+    Attributes:
+        blocks: The blocks so far.
+    """
+
+    def __init__(self, *, live: bool) -> None:
+        self._live = live
+        self._seen: Any = None
+        self._steps = 0
+        self.blocks: list[str] = []
+
+    def begin(self, environment: str, scenario: Scenario, observation: str, state: Any) -> None:
+        """Start over with an episode; ``state`` is not modified and is compared with the state after the first step."""
+        self.blocks.clear()
+        self.resume(state, 0)
+        self._add(opening(environment, scenario, observation))
+
+    def resume(self, state: Any, steps: int) -> None:
+        """Go on from a state that ``steps`` actions led to."""
+        self._seen, self._steps = state, steps
+
+    def add_turn(self, action: object, observation: str, outcome: str, state: Any) -> None:
+        """Add a step that led to ``state``; ``None`` where the state is not known."""
+        self._steps += 1
+        changes = [] if state is None else diff(self._seen, state)
+        self._add(turn(self._steps, action, observation, outcome, changes))
+        self._seen = state
+
+    def add_score(self, score: Score) -> None:
+        """Add the block that closes a graded episode."""
+        self._add(score_text(score))
+
+    def __str__(self) -> str:
+        """Return the whole transcript."""
+        return "\n".join(self.blocks)
+
+    def _add(self, block: str) -> None:
+        self.blocks.append(block)
+        if self._live:
+            sys.stdout.write(block + "\n")
+            sys.stdout.flush()
 
 
 def opening(environment: str, scenario: Scenario, text: str) -> str:
