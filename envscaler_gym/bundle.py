@@ -23,8 +23,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
+from envscaler_gym.data import Data
 from envscaler_gym.errors import BundleError, ScenarioError, did_you_mean, shorten
 from envscaler_gym.scenario import Scenario, StartState
 from envscaler_gym.state import digest
@@ -57,11 +58,7 @@ FILES = (ENVIRONMENT, INVARIANTS, MANIFEST, SCENARIOS)
 ID_PATTERN = r"^[A-Za-z0-9_:-]+/[A-Za-z0-9_.:-]+-v\d+$"
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-
-class Entity(_Model):
+class Entity(Data):
     """One kind of record in the state.
 
     Attributes:
@@ -81,7 +78,7 @@ class Entity(_Model):
     references: Mapping[str, str] = {}
 
 
-class ToolEntry(_Model):
+class ToolEntry(Data):
     """One line of the allow-list.
 
     Attributes:
@@ -99,7 +96,7 @@ class ToolEntry(_Model):
     writes: Annotated[tuple[str, ...], Field(strict=False)] = ()
 
 
-class Provenance(_Model):
+class Provenance(Data):
     """Where a bundle comes from.
 
     Attributes:
@@ -111,7 +108,7 @@ class Provenance(_Model):
     env_id: str | None = None
 
 
-class Manifest(_Model):
+class Manifest(Data):
     """What is known of an environment without running it.
 
     Attributes:
@@ -211,7 +208,7 @@ class Bundle:
         _write(folder / MANIFEST, json.dumps({"format": None} | dumped, indent=2, ensure_ascii=False) + "\n")
 
     def _texts(self) -> dict[str, str]:
-        lines: Iterable[BaseModel] = [*self.start_states.values(), *self.scenarios.values()]
+        lines: Iterable[Data] = [*self.start_states.values(), *self.scenarios.values()]
         texts = {
             ENVIRONMENT: self.source,
             SCENARIOS: "".join(_line(line) + "\n" for line in lines),
@@ -350,8 +347,8 @@ def _verify(folder: Path, manifest: Manifest) -> None:
             )
 
 
-def _line(model: BaseModel) -> str:
-    kind = {"kind": getattr(model, "kind")}  # noqa: B009 - present on both models, absent from BaseModel
+def _line(model: Data) -> str:
+    kind = {"kind": getattr(model, "kind")}  # noqa: B009 - present on both models, absent from Data
     data: dict[str, JSON] = kind | model.model_dump(mode="json", exclude_defaults=True)
     return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
 

@@ -12,9 +12,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from envscaler_gym.ambient import Ambient, activate, ambient_builtins
+from envscaler_gym.data import Data
 from envscaler_gym.errors import shorten
 from envscaler_gym.state import canonical_json, copy_state
 from envscaler_gym.types import JSON
@@ -23,15 +24,13 @@ from envscaler_gym.world import compile_source
 __all__ = ["Check", "CheckResult", "Score", "run_checks"]
 
 
-class Check(BaseModel):
+class Check(Data):
     """A boolean question about the final state.
 
     Attributes:
         text: The question, as a person reads it.
         source: Source that defines ``check_func(final_state) -> bool``.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     text: str
     source: str = Field(min_length=1)

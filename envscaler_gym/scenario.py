@@ -6,9 +6,10 @@ import datetime
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
 from envscaler_gym.checks import Check
+from envscaler_gym.data import Data
 from envscaler_gym.types import JSON
 
 __all__ = ["DIFFICULTIES", "SPLITS", "Difficulty", "Scenario", "SolutionCall", "Split", "StartState"]
@@ -26,7 +27,7 @@ def _iso_datetime(value: str) -> str:
     return value
 
 
-class StartState(BaseModel):
+class StartState(Data):
     """A state that episodes start from; several scenarios may share one.
 
     Attributes:
@@ -34,14 +35,12 @@ class StartState(BaseModel):
         state: Value of each attribute of the synthesized class. Never handed out without copying.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
     kind: Literal["start_state"] = "start_state"
     id: str = Field(min_length=1)
     state: Mapping[str, Any]
 
 
-class SolutionCall(BaseModel):
+class SolutionCall(Data):
     """One call of a reference solution.
 
     Attributes:
@@ -49,13 +48,11 @@ class SolutionCall(BaseModel):
         arguments: Arguments by parameter name.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
     name: str
     arguments: Mapping[str, JSON]
 
 
-class Scenario(BaseModel):
+class Scenario(Data):
     """One task in one start state.
 
     Attributes:
@@ -71,8 +68,6 @@ class Scenario(BaseModel):
         clock: Time at the start, ISO 8601, UTC.
         max_steps: Actions after which the episode is truncated.
     """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     kind: Literal["scenario"] = "scenario"
     id: str = Field(min_length=1)
