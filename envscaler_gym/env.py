@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple
 
 import gymnasium as gym
+import numpy as np
 
 from envscaler_gym.bundle import Bundle
 from envscaler_gym.checks import Score
@@ -132,7 +133,7 @@ class ToolEnv(gym.Env[str, Action]):
         self._worlds: dict[str, World] = {}
         self._bundle = self._first_bundle()
         self.observation_space = TextSpace()
-        self.action_space = ActionSpace(self._constant_tools(), self._sampling_source)
+        self.action_space: ActionSpace = ActionSpace(self._constant_tools(), self._sampling_source)
 
     # What SuiteEnv does otherwise.
 
@@ -179,7 +180,10 @@ class ToolEnv(gym.Env[str, Action]):
 
         Raises:
             gymnasium.error.ResetNeeded: None was started.
+            LoadFailure: It could not be started, and ``on_error`` is ``"truncate"``.
         """
+        if self._failure is not None:
+            raise self._failure
         if self._episode is None:
             raise gym.error.ResetNeeded("No episode was started: call reset() first.")
         return self._episode
@@ -270,6 +274,14 @@ class ToolEnv(gym.Env[str, Action]):
         info["score"] = self._score.to_dict()
         return self._score.reward
 
+    def sample_action(self) -> Action:
+        """Draw a tool call for the running episode, as a function of the seed, the episode's number and the step.
+
+        The action space of a vector environment is a copy that knows nothing of the running episodes;
+        ``envs.call("sample_action")`` asks the environments themselves.
+        """
+        return self.action_space.draw(np.random.default_rng((self._seed, self._number, self._steps)))
+
     def render(self) -> str | None:
         """Return the transcript so far in ``ansi`` mode; in ``human`` mode it has been printed already."""
         return str(self._transcript) if self.render_mode == "ansi" else None
@@ -351,7 +363,7 @@ class ToolEnv(gym.Env[str, Action]):
     def _sampling_source(self) -> tuple[Toolset, Callable[[], Any], object]:
         """Return tools, state and a mark that changes with the state, for the action space."""
         if self._running and self._failure is None:
-            return self._bundle.tools, self.episode.world.state, (self._number, self._steps)
+            return self._bundle.tools, self.episode.world.state, (self._episode, self.episode.changes)
         start = next(iter(self._bundle.start_states.values()))
         return self._bundle.tools, lambda: start.state, None
 

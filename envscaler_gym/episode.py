@@ -47,6 +47,7 @@ class EpisodeSnapshot(NamedTuple):
     world: WorldSnapshot
     initial_state: Mapping[str, Any]
     conversation: tuple[str, ...]
+    changes: int
 
 
 class Episode:
@@ -65,16 +66,18 @@ class Episode:
         tools: What may be called.
         world: Where it happens.
         initial_state: The world's state at the start; not to be modified.
+        changes: Number of calls that succeeded in changing the state.
 
     Raises:
         LoadFailure: The world cannot be built.
     """
 
-    __slots__ = ("_ambient", "_conversation", "_user", "initial_state", "scenario", "tools", "world")
+    __slots__ = ("_ambient", "_conversation", "_user", "changes", "initial_state", "scenario", "tools", "world")
 
     def __init__(
         self, scenario: Scenario, start_state: StartState, tools: Toolset, world: World, user: User | None, seed: str
     ) -> None:
+        self.changes = 0
         self.scenario = scenario
         self.tools = tools
         self.world = world
@@ -118,6 +121,8 @@ class Episode:
         except InvalidArguments as error:
             return Turn(error_text(str(error)), "invalid_arguments")
         result = self.world.call(tool.name, checked)
+        if result.success and tool.kind == "state_change":
+            self.changes += 1
         return Turn(result.text, "success" if result.success else "refused")
 
     def _say(self, content: str) -> Turn:
@@ -161,13 +166,14 @@ class Episode:
 
     def snapshot(self) -> EpisodeSnapshot:
         """Return what :meth:`restore` needs to come back here."""
-        return EpisodeSnapshot(self.world.snapshot(), self.initial_state, self._conversation)
+        return EpisodeSnapshot(self.world.snapshot(), self.initial_state, self._conversation, self.changes)
 
     def restore(self, snapshot: EpisodeSnapshot) -> None:
         """Go back to a snapshot of an episode of the same scenario."""
         self.world.restore(snapshot.world)
         self.initial_state = snapshot.initial_state
         self._conversation = snapshot.conversation
+        self.changes = snapshot.changes
 
 
 def error_text(problem: str) -> str:

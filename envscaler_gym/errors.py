@@ -7,10 +7,16 @@
     │   └── ScenarioError      a scenario is missing, ungraded, or matches no filter
     ├── UnknownNameError       an environment, bundle, tool or policy of that name does not exist
     ├── UnreviewedCodeError    code that nobody has reviewed would have to run with full rights
+    ├── IsolationUnavailable   this machine cannot lock a worker down, so unreviewed code does not run on it
     └── EnvironmentFailure     generated code failed while it ran: never the agent's fault
         ├── LoadFailure        the class could not be built from the start state
         ├── ToolFailure        a tool raised instead of returning a result
-        └── ReplyTooLarge      a tool returned more than the limit
+        ├── ReplyTooLarge      a tool returned more than the limit
+        ├── StateTooLarge      a state exceeds the limit, or cannot be written as data
+        ├── WorkerTimeout      a worker did not answer within its deadline and was killed
+        ├── WorkerCrash        a worker died
+        │   └── WorkerOutOfMemory  because it reached its memory limit
+        └── ProtocolViolation  a worker sent something that is not an answer, and was killed
 
 What the *agent* does wrong is never an exception: it is an observation, and the episode goes on.
 """
@@ -24,12 +30,18 @@ __all__ = [
     "BundleError",
     "EnvScalerError",
     "EnvironmentFailure",
+    "IsolationUnavailable",
     "LoadFailure",
+    "ProtocolViolation",
     "ReplyTooLarge",
     "ScenarioError",
+    "StateTooLarge",
     "ToolFailure",
     "UnknownNameError",
     "UnreviewedCodeError",
+    "WorkerCrash",
+    "WorkerOutOfMemory",
+    "WorkerTimeout",
     "did_you_mean",
     "shorten",
 ]
@@ -55,6 +67,10 @@ class UnreviewedCodeError(EnvScalerError):
     """Code that nobody has reviewed would have to run in this process."""
 
 
+class IsolationUnavailable(EnvScalerError):
+    """This machine cannot lock a worker down, so code that nobody has reviewed does not run on it."""
+
+
 class EnvironmentFailure(EnvScalerError):
     """Generated code failed while it ran: a failure of the environment, not of the agent."""
 
@@ -69,6 +85,26 @@ class ToolFailure(EnvironmentFailure):
 
 class ReplyTooLarge(EnvironmentFailure):
     """A tool returned more text than an observation may hold."""
+
+
+class StateTooLarge(EnvironmentFailure):
+    """A state exceeds the limit, nests too deep, or holds something that cannot be written as data."""
+
+
+class WorkerTimeout(EnvironmentFailure):
+    """A worker did not answer within its deadline and was killed."""
+
+
+class WorkerCrash(EnvironmentFailure):
+    """A worker died, or was not there any more when it was needed."""
+
+
+class WorkerOutOfMemory(WorkerCrash):
+    """A worker reached its memory limit."""
+
+
+class ProtocolViolation(EnvironmentFailure):
+    """A worker sent something that is not an answer, and was killed."""
 
 
 def shorten(value: object, limit: int = 80) -> str:

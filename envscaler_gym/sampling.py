@@ -29,7 +29,7 @@ _OPTIONAL = 0.5
 """Chance that a parameter with a default is given."""
 _ODD = 0.1
 """Chance that a value is drawn without looking at the state."""
-_MAX_VALUES = 500
+_SCALARS = frozenset({str, int, float, bool})
 
 
 class ValuePool:
@@ -44,10 +44,7 @@ class ValuePool:
     def __init__(self, state: Mapping[str, Any]) -> None:
         values: dict[str, dict[JSON, None]] = {}
         for name, value in state.items():
-            for field, scalar in _scalars(str(name), value):
-                bucket = values.setdefault(field, {})
-                if len(bucket) < _MAX_VALUES:
-                    bucket[scalar] = None
+            _collect(name, value, values)
         self._values = {field: list(bucket) for field, bucket in values.items()}
         self._strings = [v for bucket in self._values.values() for v in bucket if isinstance(v, str)]
         self._candidates: dict[str, list[JSON]] = {}
@@ -90,20 +87,24 @@ def _variants(parameter: str) -> Iterator[str]:
             yield name[:-1]
 
 
-def _scalars(field: str, value: Any) -> Iterator[tuple[str, JSON]]:
-    if isinstance(value, Mapping):
-        is_table = bool(value) and all(isinstance(item, Mapping) for item in value.values())
+def _collect(field: str, value: Any, values: dict[str, dict[JSON, None]]) -> None:
+    """Add the scalars of a value that stands in ``field`` to ``values``, in the order of the state."""
+    kind = type(value)
+    if kind is dict:
+        is_table = bool(value) and type(next(iter(value.values()))) is dict
+        if is_table:
+            values.setdefault(field.removesuffix("s") + "_id", {}).update(dict.fromkeys(value))
         for key, item in value.items():
-            if is_table:
-                yield field.removesuffix("s") + "_id", key
-                yield from _scalars(field, item)
+            name = field if is_table else key
+            if type(item) in _SCALARS:
+                values.setdefault(name, {})[item] = None
             else:
-                yield from _scalars(str(key), item)
-    elif isinstance(value, list | tuple):
+                _collect(name, item, values)
+    elif kind in (list, tuple):
         for item in value:
-            yield from _scalars(field, item)
-    elif isinstance(value, str | int | float):
-        yield field, value
+            _collect(field, item, values)
+    elif kind in _SCALARS:
+        values.setdefault(field, {})[value] = None
 
 
 def sample_arguments(schema: Mapping[str, JSON], pool: ValuePool, rng: np.random.Generator) -> dict[str, JSON]:

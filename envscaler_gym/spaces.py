@@ -11,9 +11,10 @@ import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.heap import BufferWrapper
 from types import ModuleType
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import gymnasium as gym
+import numpy as np
 from gymnasium.vector.utils import create_shared_memory, read_from_shared_memory, write_to_shared_memory
 
 from envscaler_gym.sampling import ValuePool, sample_arguments
@@ -25,8 +26,6 @@ __all__ = ["ActionSpace", "TextBatch", "TextSpace"]
 
 MAX_TEXT = MAX_REPLY + (1 << 20)
 """Longest observation, in bytes of UTF-8: a tool's longest reply, or a task, with room to spare."""
-
-T = TypeVar("T")
 
 
 class TextSpace(gym.Space[str]):
@@ -85,7 +84,7 @@ class TextSpace(gym.Space[str]):
         return f"TextSpace(max_bytes={self.max_bytes})"
 
 
-class ActionSpace(gym.Space[Action], Generic[T]):
+class ActionSpace(gym.Space[Action]):
     """Tool calls ``{"name": str, "arguments": dict}`` and messages ``{"content": str}``.
 
     ``sample()`` draws calls that fit the tools' schemas and mostly use values that the state of the running episode
@@ -144,8 +143,11 @@ class ActionSpace(gym.Space[Action], Generic[T]):
             ValueError: A mask or probability was given.
         """
         _refuse_masks(mask, probability)
+        return self.draw(self.np_random)
+
+    def draw(self, rng: np.random.Generator) -> Action:
+        """Draw a tool call that fits its schema from a random source of the caller's."""
         tools, pool = self._current()
-        rng = self.np_random
         names = list(tools)
         name = names[int(rng.integers(len(names)))]
         return {"name": name, "arguments": sample_arguments(tools[name].spec.parameters, pool, rng)}

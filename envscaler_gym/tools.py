@@ -23,7 +23,7 @@ from envscaler_gym.annotations import JSONValue, TypeResolver, typed_dict
 from envscaler_gym.errors import BundleError, did_you_mean, shorten
 from envscaler_gym.types import JSON, ToolKind, ToolSpec
 
-__all__ = ["InvalidArguments", "Tool", "Toolset", "public_methods"]
+__all__ = ["InvalidArguments", "Tool", "Toolset", "method_nodes", "parse_module", "public_methods"]
 
 _REQUIRED = object()
 _UNPRINTABLE = object()
@@ -132,7 +132,7 @@ class Toolset(Mapping[str, Tool]):
 
     def __init__(self, source: str, class_name: str, allowed: tuple[tuple[str, ToolKind], ...]) -> None:
         self._origin = (source, class_name, allowed)
-        module = _parse(source)
+        module = parse_module(source)
         methods = _methods(module, class_name)
         resolver = TypeResolver(module)
         self._tools: dict[str, Tool] = {}
@@ -188,10 +188,24 @@ def public_methods(source: str, class_name: str) -> list[str]:
     Raises:
         BundleError: The source cannot be parsed or lacks the class.
     """
-    return [name for name in _methods(_parse(source), class_name) if not name.startswith("_")]
+    return [name for name in method_nodes(source, class_name) if not name.startswith("_")]
 
 
-def _parse(source: str) -> ast.Module:
+def method_nodes(source: str, class_name: str) -> dict[str, ast.FunctionDef]:
+    """Return the syntax trees of a class's methods, those of its bases in the module included, by name.
+
+    Raises:
+        BundleError: The source cannot be parsed or lacks the class.
+    """
+    return _methods(parse_module(source), class_name)
+
+
+def parse_module(source: str) -> ast.Module:
+    """Parse the source of generated code, without the warnings that it causes.
+
+    Raises:
+        BundleError: It cannot be parsed.
+    """
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # SyntaxWarning: invalid escapes in generated code

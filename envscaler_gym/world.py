@@ -178,7 +178,11 @@ class InProcessWorld:
         return copy_state(self._live_state())  # type: ignore[no-any-return]  # a dict stays a dict
 
     def _live_state(self) -> dict[str, Any]:
-        return {key: value for key, value in vars(self._instance).items() if not key.startswith("__")}
+        return {
+            key: value
+            for key, value in vars(self._instance).items()
+            if not (key.startswith("__") and key.endswith("__"))
+        }
 
     def snapshot(self) -> WorldSnapshot:
         """Return what :meth:`restore` needs to come back here."""

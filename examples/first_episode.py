@@ -1,6 +1,6 @@
 """One episode by hand: look something up, change something, read the score.
 
-    python examples/first_episode.py
+python examples/first_episode.py
 """
 
 import json
@@ -16,10 +16,10 @@ task, info = env.reset(seed=0, options={"scenario": "paperback-at-the-desk"})
 print(f"{info['environment']}, {info['scenario']} ({info['difficulty']})\n\n{task}\n")
 
 
-def call(name: str, **arguments: object) -> list[dict[str, str]]:
+def call(tool: str, /, **arguments: object) -> list[dict[str, str]]:
     """Call a tool and return what it found."""
-    observation, _, _, _, step_info = env.step({"name": name, "arguments": arguments})
-    print(f"{name}({arguments}) -> {step_info['outcome']}")
+    observation, _, _, _, step_info = env.step({"name": tool, "arguments": arguments})
+    print(f"{tool}({arguments}) -> {step_info['outcome']}")
     data: list[dict[str, str]] = json.loads(observation).get("data", [])
     return data
 

@@ -2,8 +2,8 @@
 
     python examples/fork_search.py
 
-A snapshot is a whole episode, so a search needs neither replays nor copies of the environment. The environment grades only
-at the end, so each candidate is ended with a message, looked at, and thrown away.
+A snapshot is a whole episode, so a search needs neither replays nor copies of the environment. The environment grades
+only at the end, so each candidate is ended with a message, looked at, and thrown away.
 """
 
 from dataclasses import dataclass
