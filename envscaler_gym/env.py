@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar, NamedTuple
+from functools import partial
+from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 import gymnasium as gym
 import numpy as np
@@ -23,7 +24,13 @@ from envscaler_gym.types import Action, ToolSpec
 from envscaler_gym.users import ScriptedUser
 from envscaler_gym.world import InProcessWorld, Program, World
 
-__all__ = ["EnvSnapshot", "ToolEnv", "take_option"]
+__all__ = ["EnvSnapshot", "StepResult", "ToolEnv", "take_option"]
+
+
+StepResult: TypeAlias = tuple[str, float, bool, bool, dict[str, Any]]
+"""Observation, reward, terminated, truncated, info."""
+
+_NOT_RUNNING = "No episode is running: call reset() before step(), and again after an end."
 
 
 class EnvSnapshot(NamedTuple):
@@ -230,7 +237,7 @@ class ToolEnv(gym.Env[str, Action]):
         info = {"environment": bundle.id, "scenario": scenario.id, "max_steps": self._limit}
         return observation, info | {"difficulty": scenario.difficulty, "split": scenario.split}
 
-    def step(self, action: Action) -> tuple[str, float, bool, bool, dict[str, Any]]:
+    def step(self, action: Action) -> StepResult:
         """Take an action.
 
         Args:
@@ -244,12 +251,33 @@ class ToolEnv(gym.Env[str, Action]):
             EnvironmentFailure: The environment failed, and ``on_error`` is ``"raise"``.
         """
         if not self._running:
-            raise gym.error.ResetNeeded("No episode is running: call reset() before step(), and again after an end.")
+            raise gym.error.ResetNeeded(_NOT_RUNNING)
+        return self._conclude(action, None)
+
+    def submit(self, action: Action) -> Callable[[], StepResult]:
+        """Begin a step, and return the function that waits for what :meth:`step` would return or raise.
+
+        With several environments whose worlds are in other processes, all can be at work before the first is waited
+        for; :class:`~envscaler_gym.vector.ToolVectorEnv` does that. An environment has one step under way at a time.
+
+        Args:
+            action: As for :meth:`step`.
+
+        Raises:
+            gymnasium.error.ResetNeeded: No episode is running.
+        """
+        if not self._running:
+            raise gym.error.ResetNeeded(_NOT_RUNNING)
+        if self._failure is not None:
+            return partial(self._conclude, action, None)
+        return partial(self._conclude, action, self._episode.submit(action))  # type: ignore[union-attr]  # it is running
+
+    def _conclude(self, action: Action, wait: Callable[[], Turn] | None) -> StepResult:
         self._steps += 1
         try:
             if self._failure is not None:
                 raise self._failure
-            turn = self._episode.act(action)  # type: ignore[union-attr]  # an episode is running
+            turn = self._episode.act(action) if wait is None else wait()  # type: ignore[union-attr]  # it is running
             truncated = not turn.ended and self._steps >= self._limit
             info: dict[str, Any] = {"outcome": turn.outcome}
             reward = self._finish(info) if turn.ended or truncated else 0.0

@@ -5,7 +5,7 @@ This is the loop without Gymnasium, so that adapters to other protocols share it
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -16,8 +16,8 @@ from envscaler_gym.checks import Score, run_checks
 from envscaler_gym.errors import ScenarioError, did_you_mean, shorten
 from envscaler_gym.scenario import Scenario, StartState
 from envscaler_gym.state import to_json
-from envscaler_gym.tools import InvalidArguments, Toolset
-from envscaler_gym.types import Outcome
+from envscaler_gym.tools import InvalidArguments, Tool, Toolset
+from envscaler_gym.types import JSON, Outcome, ToolResult
 from envscaler_gym.users import User
 from envscaler_gym.world import World, WorldSnapshot
 
@@ -103,24 +103,40 @@ class Episode:
         Raises:
             EnvironmentFailure: Generated code failed.
         """
-        if type(action) is dict:
-            if len(action) == 2 and "name" in action and "arguments" in action:
-                return self._call(action["name"], action["arguments"])
-            if len(action) == 1 and isinstance(action.get("content"), str):
-                return self._say(action["content"])
-        return Turn(error_text(_malformed(action)), "malformed_action")
+        prepared = self._prepare(action)
+        if type(prepared) is Turn:
+            return prepared
+        tool, arguments = prepared
+        return self._turn(tool, self.world.call(tool.name, arguments))
 
-    def _call(self, name: Any, arguments: object) -> Turn:
+    def submit(self, action: object) -> Callable[[], Turn]:
+        """Begin an action, and return the function that waits for what :meth:`act` would return or raise."""
+        prepared = self._prepare(action)
+        if type(prepared) is Turn:
+            return lambda: prepared
+        tool, arguments = prepared
+        wait = self.world.submit(tool.name, arguments)
+        return lambda: self._turn(tool, wait())
+
+    def _prepare(self, action: object) -> Turn | tuple[Tool, dict[str, JSON]]:
+        """Return a tool with checked arguments, or the turn of an action that calls none."""
+        if type(action) is not dict:
+            return _malformed(action)
+        if len(action) != 2 or "name" not in action or "arguments" not in action:
+            content = action.get("content")
+            return self._say(content) if len(action) == 1 and isinstance(content, str) else _malformed(action)
+        name = action["name"]
         tool = self.tools.get(name) if isinstance(name, str) else None
         if tool is None:
             known = ", ".join(self.tools)
             problem = f"Unknown tool {shorten(name)}.{did_you_mean(name, self.tools)} The tools are: {known}."
             return Turn(error_text(problem), "unknown_tool")
         try:
-            checked = tool.validate(arguments)
+            return tool, tool.validate(action["arguments"])
         except InvalidArguments as error:
             return Turn(error_text(str(error)), "invalid_arguments")
-        result = self.world.call(tool.name, checked)
+
+    def _turn(self, tool: Tool, result: ToolResult) -> Turn:
         if result.success and tool.kind == "state_change":
             self.changes += 1
         return Turn(result.text, "success" if result.success else "refused")
@@ -181,9 +197,10 @@ def error_text(problem: str) -> str:
     return to_json({"success": False, "error": problem})
 
 
-def _malformed(action: object) -> str:
+def _malformed(action: object) -> Turn:
     got = f"the keys {shorten(list(action))}" if isinstance(action, dict) else shorten(action)
-    return (
+    problem = (
         f"Malformed action: got {got}. "
         'An action is {"name": str, "arguments": object} to call a tool, or {"content": str} to say something.'
     )
+    return Turn(error_text(problem), "malformed_action")

@@ -1,0 +1,147 @@
+"""Many environments in one process, stepped together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+import gymnasium as gym
+import numpy as np
+import numpy.typing as npt
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+
+from envscaler_gym.env import StepResult, ToolEnv
+from envscaler_gym.errors import shorten
+from envscaler_gym.types import Action
+
+__all__ = ["ToolVectorEnv"]
+
+Flags = npt.NDArray[np.bool_]
+VectorStep = tuple[tuple[str, ...], npt.NDArray[np.float64], Flags, Flags, dict[str, Any]]
+
+
+class ToolVectorEnv(VectorEnv[tuple[str, ...], Sequence[Action], npt.NDArray[Any]]):
+    """A vector environment that hands out all actions before it waits for any.
+
+    What it returns is what ``gymnasium.vector.SyncVectorEnv`` would, but worlds that run in workers are at work at the
+    same time, and nothing is copied that need not be.
+
+    Args:
+        environment: Registered id, such as ``"envscaler/Library-v0"`` or ``"envscaler/Suite-v0"``.
+        num_envs: Number of environments.
+        autoreset_mode: When an environment that has ended is reset: with the next step, with the same, or not at all.
+        arguments: Arguments of the environment, as for ``gymnasium.make``.
+
+    Raises:
+        ValueError: ``num_envs`` is not positive.
+    """
+
+    def __init__(
+        self,
+        environment: str,
+        num_envs: int = 1,
+        *,
+        autoreset_mode: str | AutoresetMode = AutoresetMode.NEXT_STEP,
+        **arguments: Any,
+    ) -> None:
+        super().__init__()
+        if num_envs < 1:
+            raise ValueError(f"num_envs must be a positive int, got {num_envs}")
+        self.autoreset_mode = AutoresetMode(autoreset_mode)
+        self.envs = [cast("ToolEnv", gym.make(environment, **arguments).unwrapped) for _ in range(num_envs)]
+        self.num_envs = num_envs
+        self.spec = gym.spec(environment)
+        self.metadata = {**self.envs[0].metadata, "autoreset_mode": self.autoreset_mode}
+        self.render_mode = self.envs[0].render_mode
+        self.single_action_space = self.envs[0].action_space
+        self.single_observation_space = self.envs[0].observation_space
+        self.action_space = batch_space(self.single_action_space, num_envs)
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self._ended = np.zeros(num_envs, dtype=np.bool_)
+        self._observations = [""] * num_envs
+
+    def reset(
+        self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[tuple[str, ...], dict[str, Any]]:
+        """Start an episode in every environment, or in those of ``options["reset_mask"]``.
+
+        Args:
+            seed: Seed of the first environment, the next ones follow it; or one seed for each.
+            options: Options for every environment. ``reset_mask``, a ``bool`` array of shape ``(num_envs,)``, says which
+                to reset; all, where it is left out.
+
+        Raises:
+            ValueError: There is not one seed, or one mask entry, for each environment.
+        """
+        seeds = [seed + i for i in range(self.num_envs)] if isinstance(seed, int) else seed or [None] * self.num_envs
+        rest = dict(options or {})
+        mask = np.asarray(rest.pop("reset_mask", np.ones(self.num_envs, dtype=np.bool_)))
+        if len(seeds) != self.num_envs or mask.shape != (self.num_envs,):
+            raise ValueError(f"seed and reset_mask need {self.num_envs} entries, got {len(seeds)} and {mask.shape}")
+        infos: list[dict[str, Any]] = [{} for _ in self.envs]
+        for i in map(int, np.flatnonzero(mask)):
+            self._observations[i], infos[i] = self.envs[i].reset(seed=seeds[i], options=rest)
+            self._ended[i] = False
+        return tuple(self._observations), self._merge(infos)
+
+    def step(self, actions: Sequence[Action]) -> VectorStep:
+        """Take one action in each environment.
+
+        Args:
+            actions: One action for each environment.
+
+        Raises:
+            ValueError: There are more or fewer.
+            gymnasium.error.ResetNeeded: An environment has ended, and autoreset is disabled.
+            EnvironmentFailure: An environment failed, and ``on_error`` is ``"raise"``.
+        """
+        if len(actions) != self.num_envs:
+            raise ValueError(f"step needs {self.num_envs} actions, got {len(actions)}: {shorten(actions)}")
+        waits: list[Callable[[], StepResult] | None] = [
+            None if ended and self.autoreset_mode is AutoresetMode.NEXT_STEP else env.submit(action)
+            for env, action, ended in zip(self.envs, actions, self._ended, strict=True)
+        ]
+        rewards = np.zeros(self.num_envs, dtype=np.float64)
+        terminated, truncated = np.zeros(self.num_envs, dtype=np.bool_), np.zeros(self.num_envs, dtype=np.bool_)
+        infos: list[dict[str, Any]] = []
+        for i, wait in enumerate(waits):
+            if wait is None:
+                self._observations[i], info = self.envs[i].reset()
+            else:
+                self._observations[i], rewards[i], terminated[i], truncated[i], info = wait()
+                if self.autoreset_mode is AutoresetMode.SAME_STEP and (terminated[i] or truncated[i]):
+                    final = {"final_obs": self._observations[i], "final_info": info}
+                    self._observations[i], info = self.envs[i].reset()
+                    info = final | info
+            infos.append(info)
+        self._ended = terminated | truncated
+        return tuple(self._observations), rewards, terminated, truncated, self._merge(infos)
+
+    def _merge(self, infos: list[dict[str, Any]]) -> dict[str, Any]:
+        """Merge infos as Gymnasium does, all at once where every environment has nothing but an outcome to tell."""
+        if all(len(info) == 1 and "outcome" in info for info in infos):
+            outcomes = np.array([info["outcome"] for info in infos], dtype=object)
+            return {"outcome": outcomes, "_outcome": np.ones(self.num_envs, dtype=np.bool_)}
+        merged: dict[str, Any] = {}
+        for i, info in enumerate(infos):
+            merged = self._add_info(merged, info, i)
+        return merged
+
+    def call(self, name: str, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
+        """Call a method of every environment, or get an attribute of it."""
+        attributes = [getattr(env, name) for env in self.envs]
+        return tuple(value(*args, **kwargs) if callable(value) else value for value in attributes)
+
+    def get_attr(self, name: str) -> tuple[Any, ...]:
+        """Get an attribute of every environment."""
+        return self.call(name)
+
+    def render(self) -> tuple[Any, ...]:
+        """Render every environment."""
+        return tuple(env.render() for env in self.envs)
+
+    def close_extras(self, **_: Any) -> None:
+        """Close every environment."""
+        for env in self.envs:
+            env.close()
