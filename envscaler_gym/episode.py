@@ -104,7 +104,7 @@ class Episode:
             EnvironmentFailure: Generated code failed.
         """
         prepared = self._prepare(action)
-        if type(prepared) is Turn:
+        if isinstance(prepared, Turn):
             return prepared
         tool, arguments = prepared
         return self._turn(tool, self.world.call(tool.name, arguments))
@@ -112,7 +112,7 @@ class Episode:
     def submit(self, action: object) -> Callable[[], Turn]:
         """Begin an action, and return the function that waits for what :meth:`act` would return or raise."""
         prepared = self._prepare(action)
-        if type(prepared) is Turn:
+        if isinstance(prepared, Turn):
             return lambda: prepared
         tool, arguments = prepared
         wait = self.world.submit(tool.name, arguments)

@@ -68,8 +68,8 @@ class ToolVectorEnv(VectorEnv[tuple[str, ...], Sequence[Action], npt.NDArray[Any
 
         Args:
             seed: Seed of the first environment, the next ones follow it; or one seed for each.
-            options: Options for every environment. ``reset_mask``, a ``bool`` array of shape ``(num_envs,)``, says which
-                to reset; all, where it is left out.
+            options: Options for every environment. ``reset_mask``, a ``bool`` array of shape ``(num_envs,)``, says
+                which to reset; all, where it is left out.
 
         Raises:
             ValueError: There is not one seed, or one mask entry, for each environment.
