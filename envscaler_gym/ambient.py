@@ -39,19 +39,19 @@ class Ambient:
         seed: Seed of the random source (ids included).
     """
 
-    __slots__ = ("_rng", "_seed", "microseconds")
+    __slots__ = ("_rng", "microseconds", "seed")
 
     def __init__(self, clock: str, seed: str) -> None:
         start = _datetime.datetime.fromisoformat(clock).replace(tzinfo=None)
         self.microseconds = (start - EPOCH) // _datetime.timedelta(microseconds=1)
-        self._seed = seed
+        self.seed = seed
         self._rng: _random.Random | None = None
 
     @property
     def rng(self) -> _random.Random:
         """The random source, built when it is first used."""
         if self._rng is None:
-            self._rng = _random.Random(self._seed)  # noqa: S311 - to be repeatable is its purpose
+            self._rng = _random.Random(self.seed)  # noqa: S311 - to be repeatable is its purpose
         return self._rng
 
     def begin_call(self) -> None:
@@ -115,16 +115,12 @@ class _DateMeta(type):
         return isinstance(instance, _datetime.datetime if cls.__name__ == "datetime" else _datetime.date)
 
 
-def _utc(microseconds: int) -> _datetime.datetime:
-    return EPOCH + _datetime.timedelta(microseconds=microseconds)
-
-
 class VirtualDate(_datetime.date, metaclass=_DateMeta):
     """``datetime.date`` on the virtual clock."""
 
     @classmethod
     def today(cls) -> VirtualDate:
-        now = _utc(_read())
+        now = EPOCH + _datetime.timedelta(microseconds=_read())
         return cls(now.year, now.month, now.day)
 
     @classmethod
@@ -137,26 +133,22 @@ class VirtualDatetime(_datetime.datetime, metaclass=_DateMeta):
     """``datetime.datetime`` on the virtual clock, with UTC as the local time zone."""
 
     @classmethod
-    def _of(cls, moment: _datetime.datetime, tz: _datetime.tzinfo | None) -> VirtualDatetime:
-        if tz is not None:
-            moment = moment.replace(tzinfo=_datetime.UTC).astimezone(tz)
-        return cls(*moment.timetuple()[:6], moment.microsecond, moment.tzinfo, fold=moment.fold)
-
-    @classmethod
     def now(cls, tz: _datetime.tzinfo | None = None) -> VirtualDatetime:
-        return cls._of(_utc(_read()), tz)
+        moment = _VIRTUAL_EPOCH + _datetime.timedelta(microseconds=_read())
+        return moment if tz is None else moment.replace(tzinfo=_datetime.UTC).astimezone(tz)
 
     @classmethod
     def today(cls) -> VirtualDatetime:
-        return cls._of(_utc(_read()), None)
+        return cls.now()
 
     @classmethod
     def utcnow(cls) -> VirtualDatetime:
-        return cls._of(_utc(_read()), None)
+        return cls.now()
 
     @classmethod
     def fromtimestamp(cls, timestamp: float, tz: _datetime.tzinfo | None = None) -> VirtualDatetime:
-        return cls._of(EPOCH + _datetime.timedelta(seconds=timestamp), tz)
+        moment = _VIRTUAL_EPOCH + _datetime.timedelta(seconds=timestamp)
+        return moment if tz is None else moment.replace(tzinfo=_datetime.UTC).astimezone(tz)
 
     def timestamp(self) -> float:
         aware = self if self.tzinfo is not None else self.replace(tzinfo=_datetime.UTC)
@@ -167,8 +159,12 @@ class VirtualDatetime(_datetime.datetime, metaclass=_DateMeta):
         return _datetime.datetime.astimezone(aware, tz or _datetime.UTC)
 
 
+# Adding to an instance of the stand-in gives one, so that no reading of the clock takes the long way round.
+_VIRTUAL_EPOCH = VirtualDatetime(1970, 1, 1)
+
 VirtualDate.__name__ = VirtualDate.__qualname__ = "date"
 VirtualDatetime.__name__ = VirtualDatetime.__qualname__ = "datetime"
+date, datetime = VirtualDate, VirtualDatetime  # where pickle looks for them
 
 
 # --- time -------------------------------------------------------------------------------------------------------------

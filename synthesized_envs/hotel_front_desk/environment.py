@@ -260,6 +260,7 @@ class HotelFrontDesk:
         wanted = {feature.strip().casefold() for feature in features or []}
         taken = self._taken_rooms(arrival, departure)
         occupied = self._occupied_rooms()
+        prices: Dict[str, Dict[str, int]] = {}
         found: List[Dict[str, Any]] = []
         for number, room in self.rooms.items():
             ready = room["housekeeping_status"] == "inspected" and number not in occupied
@@ -268,8 +269,10 @@ class HotelFrontDesk:
             if self.room_types[room["type_code"]]["capacity"] < party_size:
                 continue
             if wanted.issubset(feature.casefold() for feature in room["features"]):
-                prices = self._night_prices(room["type_code"], discount, arrival, departure)
-                found.append(self._offer(room, occupied=number in occupied, prices=prices))
+                kind = room["type_code"]
+                if kind not in prices:
+                    prices[kind] = self._night_prices(kind, discount, arrival, departure)
+                found.append(self._offer(room, occupied=number in occupied, prices=prices[kind]))
         found.sort(key=lambda offer: (offer["rank"], offer["room_number"]))
         return {"success": True, "data": found}
 
@@ -1010,11 +1013,16 @@ class HotelFrontDesk:
     @staticmethod
     def _has_words(words: List[str], text: str) -> bool:
         folded = text.casefold()
-        return all(word in folded for word in words)
+        for word in words:
+            if word not in folded:
+                return False
+        return True
 
     @staticmethod
     def _next_id(prefix: str, records: Dict[str, Any]) -> str:
-        return f"{prefix}{max((int(key[len(prefix) :]) for key in records), default=0) + 1:04d}"
+        longest = max(map(len, records), default=0)  # ids are zero-padded, so the last of the longest is the largest
+        last = max([key for key in records if len(key) == longest], default=f"{prefix}0")
+        return f"{prefix}{int(last[len(prefix) :]) + 1:04d}"
 
     def _text_problem(self, name: str, text: str, shortest: int, longest: int) -> Optional[str]:
         length = len(text.strip())
@@ -1275,13 +1283,13 @@ class HotelFrontDesk:
         return self._stay_prices(stay)[stay["arrival"]] if self._in_notice_period(stay) else 0
 
     def _night_prices(self, type_code: str, discount: int, arrival: str, departure: str) -> Dict[str, int]:
-        kind = self.room_types[type_code]
+        kind, share = self.room_types[type_code], 100 - discount
+        weekday, weekend = kind["weekday_rate_cents"] * share // 100, kind["weekend_rate_cents"] * share // 100
         first = date.fromisoformat(arrival)
         prices: Dict[str, int] = {}
         for offset in range((date.fromisoformat(departure) - first).days):
             night = first + timedelta(days=offset)
-            rate = kind["weekend_rate_cents"] if night.weekday() in (4, 5) else kind["weekday_rate_cents"]
-            prices[night.isoformat()] = rate * (100 - discount) // 100
+            prices[night.isoformat()] = weekend if night.weekday() in (4, 5) else weekday
         return prices
 
     def _stay_prices(self, stay: ReservationRecord) -> Dict[str, int]:

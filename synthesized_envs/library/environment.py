@@ -676,7 +676,7 @@ class PublicLibrary:
         if loan is None:
             return self._refuse(problem or f"No open loan names the copy {copy_id}.")
         copy, book = self.copies[copy_id], self._book_of_copy(copy_id)
-        fines = self._charge(loan, "overdue", self._overdue_cents(loan))
+        fines = self._charge(loan, "overdue", self._overdue_cents(loan, self._days_overdue(loan)))
         loan["status"] = "returned"
         loan["closed_on"] = self._today().isoformat()
         copy["condition"] = condition or copy["condition"]
@@ -1009,7 +1009,9 @@ class PublicLibrary:
 
     def _next_id(self, prefix: str, table: Mapping[str, object]) -> str:
         """Return the id after the largest one in a table."""
-        return f"{prefix}-{max(map(self._number, table), default=0) + 1:04d}"
+        longest = max(map(len, table), default=0)  # ids are zero-padded, so the last of the longest is the largest
+        last = max([key for key in table if len(key) == longest], default="")
+        return f"{prefix}-{self._number(last) + 1:04d}"
 
     # Matching
 
@@ -1024,7 +1026,7 @@ class PublicLibrary:
 
     def _plain(self, text: str) -> str:
         """Fold case and common accents."""
-        return text.casefold().translate(self._PLAIN)
+        return text.lower() if text.isascii() else text.casefold().translate(self._PLAIN)
 
     def _texts(self, **given: Optional[str]) -> Dict[str, str]:
         """Keep the texts that are not blank, folded for matching."""
@@ -1037,12 +1039,19 @@ class PublicLibrary:
 
     def _matches(self, record: Mapping[str, Any], texts: Mapping[str, str]) -> bool:
         """Tell whether each text occurs in its field."""
-        return all(text in self._plain(record[field]) for field, text in texts.items())
+        for field, text in texts.items():
+            value = record[field]
+            if text not in (value.lower() if value.isascii() else self._plain(value)):
+                return False
+        return True
 
     @staticmethod
     def _equals(record: Mapping[str, Any], wanted: Mapping[str, str]) -> bool:
         """Tell whether each field has the wanted value."""
-        return all(record[field] == value for field, value in wanted.items())
+        for field, value in wanted.items():
+            if record[field] != value:
+                return False
+        return True
 
     # Arguments
 
@@ -1233,21 +1242,23 @@ class PublicLibrary:
             return 0
         return max(0, (self._today() - date.fromisoformat(loan["due_on"])).days)
 
-    def _overdue_cents(self, loan: LoanRecord) -> int:
-        """Return the fine for an open loan that comes back today."""
+    def _overdue_cents(self, loan: LoanRecord, days: int) -> int:
+        """Return the fine for an open loan that comes back some days late."""
+        if not days:
+            return 0
         rate = self.tiers[self.members[loan["member_id"]]["tier"]]["daily_fine_cents"]
-        return min(self._days_overdue(loan) * rate, self._book_of_copy(loan["copy_id"])["replacement_cents"])
+        return min(days * rate, self._book_of_copy(loan["copy_id"])["replacement_cents"])
 
     def _loan_row(self, loan: LoanRecord) -> Dict[str, Any]:
         """Return a loan with what a reader wants to see beside it."""
-        book = self._book_of_copy(loan["copy_id"])
+        book, days = self._book_of_copy(loan["copy_id"]), self._days_overdue(loan)
         return {
             **loan,
             "book_id": book["book_id"],
             "title": book["title"],
             "member_name": self.members[loan["member_id"]]["name"],
-            "days_overdue": self._days_overdue(loan),
-            "fine_if_returned_today_cents": self._overdue_cents(loan),
+            "days_overdue": days,
+            "fine_if_returned_today_cents": self._overdue_cents(loan, days),
         }
 
     def _borrower_problem(self, member: MemberRecord, copy_id: str) -> Optional[str]:

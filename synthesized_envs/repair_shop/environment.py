@@ -246,13 +246,11 @@ class VehicleRepairShop:
         open_orders = {
             order["vehicle_id"]: order["work_order_id"]
             for order in self.work_orders.values()
-            if order["status"] not in {"invoiced", "cancelled"}
+            if order["status"] not in ("invoiced", "cancelled")
         }
-        fleets: Dict[str, List[Dict[str, Any]]] = {}
+        fleets: Dict[str, List[VehicleRecord]] = {}
         for vehicle in self.vehicles.values():
-            entry = self._view(vehicle)
-            entry["open_work_order_id"] = open_orders.get(vehicle["vehicle_id"])
-            fleets.setdefault(vehicle["customer_id"], []).append(entry)
+            fleets.setdefault(vehicle["customer_id"], []).append(vehicle)
         balances = self._balances()
         words = query.lower().split()
         found = []
@@ -267,7 +265,10 @@ class VehicleRepairShop:
                 found.append(
                     {
                         **self._view(customer),
-                        "vehicles": fleet,
+                        "vehicles": [
+                            {**self._view(entry), "open_work_order_id": open_orders.get(entry["vehicle_id"])}
+                            for entry in fleet
+                        ],
                         "balance_due_cents": due,
                         "overdue_cents": overdue,
                     }
@@ -1057,12 +1058,11 @@ class VehicleRepairShop:
     @staticmethod
     def _view(record: Mapping[str, Any]) -> Dict[str, Any]:
         """Copy a record, its lists of values or of flat records included."""
-        return {
-            key: [dict(item) if isinstance(item, dict) else item for item in value]
-            if isinstance(value, list)
-            else value
-            for key, value in record.items()
-        }
+        view = dict(record)
+        for key, value in record.items():
+            if isinstance(value, list):
+                view[key] = [dict(item) if isinstance(item, dict) else item for item in value]
+        return view
 
     @staticmethod
     def _show(value: Union[str, int]) -> str:
@@ -1082,13 +1082,17 @@ class VehicleRepairShop:
 
     @staticmethod
     def _next_id(table: Mapping[str, Any], prefix: str) -> str:
-        numbers = [int(key.rsplit("-", 1)[-1]) for key in table]
-        return f"{prefix}-{max(numbers, default=0) + 1:04d}"
+        longest = max(map(len, table), default=0)  # ids are zero-padded, so the last of the longest is the largest
+        last = max([key for key in table if len(key) == longest], default="0")
+        return f"{prefix}-{int(last.rsplit('-', 1)[-1]) + 1:04d}"
 
     @staticmethod
     def _matches(words: List[str], fields: List[str]) -> bool:
         text = " ".join(fields).lower()
-        return all(word in text for word in words)
+        for word in words:
+            if word not in text:
+                return False
+        return True
 
     @staticmethod
     def _parse_date(text: str) -> Optional[date]:
