@@ -23,7 +23,7 @@ from envscaler_gym.annotations import JSONValue, TypeResolver, typed_dict
 from envscaler_gym.errors import BundleError, did_you_mean, shorten
 from envscaler_gym.types import JSON, ToolKind, ToolSpec
 
-__all__ = ["InvalidArguments", "Tool", "Toolset", "method_nodes", "parse_module", "public_methods"]
+__all__ = ["InvalidArguments", "Tool", "Toolset", "method_nodes", "parse_module", "public_methods", "type_name"]
 
 _REQUIRED = object()
 _UNPRINTABLE = object()
@@ -92,6 +92,21 @@ class Tool:
         except RecursionError:
             raise InvalidArguments(f"The arguments of {self.name!r} are nested too deep.") from None
 
+    def validate_argument(self, name: str, value: JSON) -> None:
+        """Check one argument by itself, whatever the others will be.
+
+        Raises:
+            InvalidArguments: It does not fit.
+        """
+        try:
+            self._validate({name: value})
+        except ValidationError as error:
+            problems = [p for p in error.errors(include_url=False, include_context=False) if p["loc"][:1] == (name,)]
+            if problems:
+                raise InvalidArguments("; ".join(map(self._explain_one, problems[:_MAX_REPORTED]))) from None
+        except RecursionError:
+            raise InvalidArguments(f"The argument {name!r} is nested too deep.") from None
+
     def _explain(self, error: ValidationError) -> str:
         problems = error.errors(include_url=False, include_context=False)
         lines = [self._explain_one(problem) for problem in problems[:_MAX_REPORTED]]
@@ -114,7 +129,7 @@ class Tool:
         """The tool as a call with its parameters' JSON types, ``?`` behind those that may be left out."""
         required = self.spec.parameters.get("required", [])
         properties = self.spec.parameters["properties"]
-        inside = (f"{name}{'' if name in required else '?'}: {_type_name(prop)}" for name, prop in properties.items())
+        inside = (f"{name}{'' if name in required else '?'}: {type_name(prop)}" for name, prop in properties.items())
         return f"{self.name}({', '.join(inside)})"
 
 
@@ -296,14 +311,15 @@ def _inline(schema: Any, definitions: Mapping[str, Any]) -> Any:
     return result
 
 
-def _type_name(schema: Mapping[str, Any]) -> str:
+def type_name(schema: Mapping[str, Any]) -> str:
+    """Return the type that a JSON schema describes, in words: ``"array of string"``."""
     if "enum" in schema:
         return " | ".join(repr(value) for value in schema["enum"])
     if "const" in schema:
         return repr(schema["const"])
     if "anyOf" in schema:
-        return " | ".join(_type_name(option) for option in schema["anyOf"])
+        return " | ".join(type_name(option) for option in schema["anyOf"])
     kind = str(schema.get("type", "any"))
     if kind == "array":
-        return f"array of {_type_name(schema.get('items', {}))}"
+        return f"array of {type_name(schema.get('items', {}))}"
     return kind
