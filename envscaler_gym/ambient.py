@@ -35,14 +35,16 @@ class Ambient:
     per reading, so that readings are strictly increasing. Local time is UTC.
 
     Args:
-        clock: Time at the start of the episode, ISO 8601, taken as UTC.
+        clock: Time at the start of the episode, ISO 8601; UTC where it has no offset.
         seed: Seed of the random source (ids included).
     """
 
     __slots__ = ("_rng", "microseconds", "seed")
 
     def __init__(self, clock: str, seed: str) -> None:
-        start = _datetime.datetime.fromisoformat(clock).replace(tzinfo=None)
+        start = _datetime.datetime.fromisoformat(clock)
+        if start.tzinfo is not None:
+            start = start.astimezone(_datetime.UTC).replace(tzinfo=None)
         self.microseconds = (start - EPOCH) // _datetime.timedelta(microseconds=1)
         self.seed = seed
         self._rng: _random.Random | None = None
@@ -109,10 +111,14 @@ def _rng() -> _random.Random:
 
 
 class _DateMeta(type):
-    """Dates that other code made are instances of the stand-ins as well."""
+    """The dates and date types that other code made count as the stand-ins' own."""
 
     def __instancecheck__(cls, instance: object) -> bool:
-        return isinstance(instance, _datetime.datetime if cls.__name__ == "datetime" else _datetime.date)
+        return issubclass(type(instance), cls)
+
+    def __subclasscheck__(cls, subclass: type) -> bool:
+        real: type = {"date": _datetime.date, "datetime": _datetime.datetime}.get(cls.__qualname__, cls)
+        return type.__subclasscheck__(real, subclass)
 
 
 class VirtualDate(_datetime.date, metaclass=_DateMeta):
@@ -127,6 +133,9 @@ class VirtualDate(_datetime.date, metaclass=_DateMeta):
     def fromtimestamp(cls, timestamp: float, /) -> VirtualDate:
         then = EPOCH + _datetime.timedelta(seconds=timestamp)
         return cls(then.year, then.month, then.day)
+
+    def __repr__(self) -> str:
+        return "datetime." + super().__repr__()
 
 
 class VirtualDatetime(_datetime.datetime, metaclass=_DateMeta):
@@ -150,6 +159,10 @@ class VirtualDatetime(_datetime.datetime, metaclass=_DateMeta):
         moment = _VIRTUAL_EPOCH + _datetime.timedelta(seconds=timestamp)
         return moment if tz is None else moment.replace(tzinfo=_datetime.UTC).astimezone(tz)
 
+    @classmethod
+    def utcfromtimestamp(cls, timestamp: float, /) -> VirtualDatetime:
+        return cls.fromtimestamp(timestamp)
+
     def timestamp(self) -> float:
         aware = self if self.tzinfo is not None else self.replace(tzinfo=_datetime.UTC)
         return _datetime.datetime.timestamp(aware)
@@ -157,6 +170,9 @@ class VirtualDatetime(_datetime.datetime, metaclass=_DateMeta):
     def astimezone(self, tz: _datetime.tzinfo | None = None) -> VirtualDatetime:
         aware = self if self.tzinfo is not None else self.replace(tzinfo=_datetime.UTC)
         return _datetime.datetime.astimezone(aware, tz or _datetime.UTC)
+
+    def __repr__(self) -> str:
+        return "datetime." + super().__repr__()
 
 
 # Adding to an instance of the stand-in gives one, so that no reading of the clock takes the long way round.
@@ -188,6 +204,18 @@ def _ctime(seconds: float | None = None) -> str:
     return _time.asctime(_gmtime(seconds))
 
 
+def _asctime(moment: Any = None) -> str:
+    return _time.asctime(_gmtime() if moment is None else moment)
+
+
+def _clock_gettime(clock: int) -> float:  # noqa: ARG001 - there is one clock
+    return _read() / _SECOND
+
+
+def _clock_gettime_ns(clock: int) -> int:  # noqa: ARG001 - there is one clock
+    return _read() * 1000
+
+
 # --- uuid, random, secrets --------------------------------------------------------------------------------------------
 
 
@@ -203,8 +231,15 @@ def _uuid1(node: int | None = None, clock_seq: int | None = None) -> _uuid.UUID:
     return _uuid.UUID(fields=fields, version=1)
 
 
+def _getnode() -> int:
+    return 0x02_00_00_00_00_01
+
+
 class VirtualRandom(_random.Random):
     """``random.Random`` that takes its seed from the episode when it is given none."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return VirtualRandom, (0,), self.getstate()  # with a seed, since a copy is to draw nothing from the episode
 
     def seed(self, a: Any = None, version: int = 2) -> None:
         super().seed(_rng().getrandbits(128) if a is None else a, version)
@@ -254,7 +289,7 @@ def _stand_in(real: types.ModuleType, replacements: Mapping[str, Any]) -> types.
 
 
 def _stand_ins() -> dict[str, types.ModuleType]:
-    clock = {name: lambda: _read() / _SECOND for name in ("time", "monotonic", "perf_counter", "process_time")}
+    clock = {name: lambda: _read() / _SECOND for name in ("time", "monotonic", "perf_counter", "process_time", "thread_time")}
     clock_ns = {f"{name}_ns": lambda: _read() * 1000 for name in clock}
     return {
         "datetime": _stand_in(_datetime, {"datetime": VirtualDatetime, "date": VirtualDate}),
@@ -269,13 +304,16 @@ def _stand_ins() -> dict[str, types.ModuleType]:
                 "mktime": lambda moment: float(calendar.timegm(moment)),
                 "strftime": _strftime,
                 "ctime": _ctime,
+                "asctime": _asctime,
+                "clock_gettime": _clock_gettime,
+                "clock_gettime_ns": _clock_gettime_ns,
                 "timezone": 0,
                 "altzone": 0,
                 "daylight": 0,
                 "tzname": ("UTC", "UTC"),
             },
         ),
-        "uuid": _stand_in(_uuid, {"uuid4": _uuid4, "uuid1": _uuid1}),
+        "uuid": _stand_in(_uuid, {"uuid4": _uuid4, "uuid1": _uuid1, "getnode": _getnode}),
         "random": _stand_in(
             _random,
             {name: _random_function(name) for name in _RANDOM_FUNCTIONS}

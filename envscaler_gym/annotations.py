@@ -13,11 +13,11 @@ from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Union
 
 import typing_extensions
-from pydantic import ConfigDict, PlainValidator
+from pydantic import ConfigDict, Field, PlainValidator
 
 from envscaler_gym.types import JSON
 
-__all__ = ["MAX_DEPTH", "MAX_STRING", "JSONValue", "TypeResolver", "typed_dict"]
+__all__ = ["MAX_DEPTH", "MAX_INTEGER", "MAX_ITEMS", "MAX_STRING", "JSONValue", "TypeResolver", "typed_dict"]
 
 MAX_STRING = 100_000
 """Longest string that an argument may hold, in characters."""
@@ -25,23 +25,37 @@ MAX_STRING = 100_000
 MAX_DEPTH = 32
 """Deepest nesting that an argument may have."""
 
+MAX_ITEMS = 100_000
+"""Most values that an argument of no particular type may hold, counting all levels."""
+
+MAX_INTEGER = 10**100
+"""Largest magnitude of an integer; Python refuses to print much larger ones."""
+
 STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, str_max_length=MAX_STRING)
 """What every validator of arguments is built with."""
 
 
-def _json_value(value: object, depth: int = MAX_DEPTH) -> JSON:
-    """Return a copy of a JSON value.
+def _json_value(value: object) -> JSON:
+    """Return a copy of a JSON value, in which subclasses of ``str``, ``list`` and ``dict`` have become plain.
 
     Raises:
         ValueError: It is not JSON, holds a number that JSON lacks, or is too long or too deep.
     """
-    if value is None or type(value) in (bool, int):
+    return _copy(value, MAX_DEPTH, [MAX_ITEMS])
+
+
+def _copy(value: object, depth: int, left: list[int]) -> JSON:
+    left[0] -= 1
+    if left[0] < 0:
+        raise ValueError(f"holds more than {MAX_ITEMS} values")
+    if value is None or type(value) is bool:
+        return value
+    if type(value) is int:
+        if not -MAX_INTEGER <= value <= MAX_INTEGER:
+            raise ValueError(_INTEGER_TOO_LARGE)
         return value
     if isinstance(value, str):
-        if len(value) > MAX_STRING:
-            raise ValueError(f"a string of {len(value)} characters, at most {MAX_STRING} are allowed")
-        value.encode()  # raises UnicodeEncodeError, a ValueError, for lone surrogates
-        return value
+        return _text(value)
     if type(value) is float:
         if not math.isfinite(value):
             raise ValueError(f"{value} is not a JSON number")
@@ -49,21 +63,34 @@ def _json_value(value: object, depth: int = MAX_DEPTH) -> JSON:
     if depth == 0:
         raise ValueError(f"nested more than {MAX_DEPTH} deep")
     if isinstance(value, list):
-        return [_json_value(item, depth - 1) for item in value]
+        return [_copy(item, depth - 1, left) for item in list.__iter__(value)]
     if isinstance(value, dict):
-        for key in value:
-            if not isinstance(key, str):
-                raise ValueError(f"keys must be strings, got a {type(key).__name__}")  # noqa: TRY004 - pydantic wants it
-        return {_json_value(key): _json_value(item, depth - 1) for key, item in value.items()}
+        return {_key(key): _copy(item, depth - 1, left) for key, item in dict.items(value)}
     raise ValueError(f"a {type(value).__name__} is not JSON")
 
+
+def _text(value: str) -> str:
+    text = str.__str__(value)  # without what a subclass makes of it
+    if len(text) > MAX_STRING:
+        raise ValueError(f"a string of {len(text)} characters, at most {MAX_STRING} are allowed")
+    text.encode()  # raises UnicodeEncodeError, a ValueError, for lone surrogates
+    return text
+
+
+def _key(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError(f"keys must be strings, got a {type(value).__name__}")  # noqa: TRY004 - pydantic wants it
+    return _text(value)
+
+
+_INTEGER_TOO_LARGE = f"integers have at most {len(str(MAX_INTEGER)) - 1} digits"
 
 JSONValue = Annotated[Any, PlainValidator(_json_value, json_schema_input_type=Any)]
 """Any JSON value, copied as it is validated."""
 
 _SIMPLE: dict[str, Any] = {
     "str": str,
-    "int": int,
+    "int": Annotated[int, Field(ge=-MAX_INTEGER, le=MAX_INTEGER)],
     "float": float,
     "bool": bool,
     "None": None,
@@ -128,7 +155,7 @@ class TypeResolver:
         if isinstance(value, str):
             try:
                 return self.resolve(ast.parse(value.strip(), mode="eval").body)
-            except SyntaxError:
+            except (SyntaxError, ValueError, RecursionError, MemoryError):
                 return JSONValue
         return JSONValue
 
@@ -154,13 +181,15 @@ class TypeResolver:
     def _subscript(self, node: ast.Subscript) -> Any:
         base = node.value.id if isinstance(node.value, ast.Name) else getattr(node.value, "attr", "")
         items = node.slice.elts if isinstance(node.slice, ast.Tuple) else [node.slice]
+        if not items:
+            return self._name(base)
         if base == "Optional":
             return Union[self.resolve(items[0]), None]  # noqa: UP007
         if base == "Union":
             return Union[tuple(self.resolve(item) for item in items)]  # noqa: UP007
         if base == "Literal":
-            values = tuple(item.value for item in items if isinstance(item, ast.Constant))
-            return Literal[values] if values else JSONValue
+            values = [_literal(item) for item in items]
+            return Literal[tuple(values)] if all(_is_scalar(value) for value in values) else JSONValue
         if base in ("Annotated", "Required", "NotRequired", "ReadOnly", "Final"):
             return self.resolve(items[0])
         if base.lower() == "tuple" and not (len(items) == 2 and _is_ellipsis(items[1])):
@@ -173,21 +202,21 @@ class TypeResolver:
 
     def _typed_dict(self, node: ast.ClassDef) -> Any:
         """Build the TypedDict that a class statement describes; another kind of class is ``JSONValue``."""
-        fields = self._fields(node)
+        fields = self._fields(node, (node.name,))
         if fields is None:
             return JSONValue
         # pydantic takes typing_extensions' TypedDict on every Python.
         return typed_dict(node.name, fields)
 
-    def _fields(self, node: ast.ClassDef) -> dict[str, Any] | None:
+    def _fields(self, node: ast.ClassDef, below: tuple[str, ...]) -> dict[str, Any] | None:
         fields: dict[str, Any] = {}
         is_typed_dict = False
         for base in node.bases:
             name = base.id if isinstance(base, ast.Name) else getattr(base, "attr", "")
             if name == "TypedDict":
                 is_typed_dict = True
-            elif name in self._classes and name != node.name:
-                inherited = self._fields(self._classes[name])
+            elif name in self._classes and name not in below:
+                inherited = self._fields(self._classes[name], (*below, name))
                 if inherited is not None:
                     is_typed_dict = True
                     fields |= inherited
@@ -227,6 +256,17 @@ def _required(annotation: ast.expr, total: bool) -> bool:
         if name in ("Required", "NotRequired"):
             return name == "Required"
     return total
+
+
+def _literal(node: ast.expr) -> Any:
+    try:
+        return ast.literal_eval(node)
+    except (ValueError, TypeError):
+        return ...
+
+
+def _is_scalar(value: object) -> bool:
+    return value is None or isinstance(value, str | int)
 
 
 def _is_ellipsis(node: ast.expr) -> bool:

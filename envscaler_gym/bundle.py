@@ -46,6 +46,7 @@ __all__ = [
     "explain_validation",
     "load_bundle",
     "unknown_files",
+    "write_file",
 ]
 
 ENVIRONMENT = "environment.py"
@@ -200,12 +201,12 @@ class Bundle:
         folder.mkdir(parents=True, exist_ok=True)
         texts = self._texts()
         for name, text in texts.items():
-            _write(folder / name, text)
+            write_file(folder / name, text)
         if self.invariants_source is None:
             (folder / INVARIANTS).unlink(missing_ok=True)
         manifest = self.manifest.model_copy(update={"digests": {name: _sha256(text) for name, text in texts.items()}})
         dumped = manifest.model_dump(mode="json", exclude_defaults=True) | {"format": manifest.format}
-        _write(folder / MANIFEST, json.dumps({"format": None} | dumped, indent=2, ensure_ascii=False) + "\n")
+        write_file(folder / MANIFEST, json.dumps({"format": None} | dumped, indent=2, ensure_ascii=False) + "\n")
 
     def _texts(self) -> dict[str, str]:
         lines: Iterable[Data] = [*self.start_states.values(), *self.scenarios.values()]
@@ -357,7 +358,8 @@ def _sha256(content: str | bytes) -> str:
     return "sha256:" + hashlib.sha256(content.encode() if isinstance(content, str) else content).hexdigest()
 
 
-def _write(path: Path, text: str) -> None:
+def write_file(path: Path, text: str) -> None:
+    """Write a file as a whole: whoever reads it meanwhile finds the old text or the new one."""
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:

@@ -8,20 +8,19 @@ exception counts as not passed and stays in the denominator, as in the published
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from pydantic import Field
 
-from envscaler_gym.ambient import Ambient, activate, ambient_builtins
+from envscaler_gym.ambient import Ambient, ambient_builtins
 from envscaler_gym.data import Data
-from envscaler_gym.errors import shorten
-from envscaler_gym.state import canonical_json, copy_state
+from envscaler_gym.state import copy_state, to_json
 from envscaler_gym.types import JSON
-from envscaler_gym.world import compile_source
+from envscaler_gym.verdicts import run_check
 
-__all__ = ["Check", "CheckResult", "Score", "run_checks"]
+__all__ = ["Check", "CheckResult", "CheckRunner", "Score", "run_checks"]
 
 
 class Check(Data):
@@ -87,6 +86,14 @@ def _result_dict(result: CheckResult) -> dict[str, JSON]:
     return {"text": result.text, "passed": result.passed, "error": result.error, "counted": result.counted}
 
 
+CheckRunner: TypeAlias = Callable[
+    [Sequence[Check], Mapping[str, Any], Mapping[str, Any], Ambient], tuple[CheckResult, ...]
+]
+"""Runs checks over an initial and a final state; :func:`run_checks` is one."""
+
+_BUILTINS = ambient_builtins()
+
+
 def run_checks(
     checks: Sequence[Check], initial_state: Mapping[str, Any], final_state: Mapping[str, Any], ambient: Ambient
 ) -> tuple[CheckResult, ...]:
@@ -103,35 +110,12 @@ def run_checks(
     start = ambient.snapshot()
     # One pair of copies serves all checks, unless one of them is found to have written to it.
     shared = copy_state(initial_state), copy_state(final_state)
-    before = canonical_json(shared)
-    results = tuple(_run(check, *shared, ambient, start) for check in checks)
-    if canonical_json(shared) != before:
-        results = tuple(
-            _run(check, copy_state(initial_state), copy_state(final_state), ambient, start) for check in checks
-        )
+    before = to_json(shared)
+    verdicts = [run_check(check.source, *shared, ambient, start, _BUILTINS) for check in checks]
+    if to_json(shared) != before:
+        verdicts = [
+            run_check(check.source, copy_state(initial_state), copy_state(final_state), ambient, start, _BUILTINS)
+            for check in checks
+        ]
     ambient.restore(start)
-    return results
-
-
-_BUILTINS = ambient_builtins()
-
-
-def _run(check: Check, initial_state: Any, final_state: Any, ambient: Ambient, start: Any) -> CheckResult:
-    ambient.restore(start)
-    activate(ambient)
-    namespace: dict[str, Any] = {
-        "__name__": "envscaler.check",
-        "__builtins__": _BUILTINS.copy(),
-        "initial_state": initial_state,
-    }
-    try:
-        exec(compile_source(check.source, "<check>"), namespace)  # noqa: S102 - reviewed code only
-        function = namespace.get("check_func")
-        if not callable(function):
-            return CheckResult(check.text, False, "the source defines no function check_func(final_state)")
-        answer = function(final_state)
-    except Exception as error:
-        return CheckResult(check.text, False, f"{type(error).__name__}: {error}")
-    if type(answer) is not bool:
-        return CheckResult(check.text, False, f"returned {shorten(answer)}, which is not a bool")
-    return CheckResult(check.text, answer)
+    return tuple(CheckResult(check.text, *verdict) for check, verdict in zip(checks, verdicts, strict=True))

@@ -13,16 +13,15 @@ from envscaler_gym.bundle import Bundle
 from envscaler_gym.checks import Score
 from envscaler_gym.draw import draw, eligible
 from envscaler_gym.episode import Episode, EpisodeSnapshot, Turn, error_text
-from envscaler_gym.errors import EnvironmentFailure, LoadFailure, shorten
+from envscaler_gym.errors import EnvironmentFailure, ScenarioError, shorten
+from envscaler_gym.isolation import LEVELS, Limits, Runtime, count_failure, level_of, make_runtime
 from envscaler_gym.registry import get_bundle
 from envscaler_gym.render import Transcript
 from envscaler_gym.scenario import DIFFICULTIES, SPLITS, Scenario
-from envscaler_gym.spaces import ActionSpace, TextSpace
+from envscaler_gym.spaces import MAX_TEXT, ActionSpace, TextSpace
 from envscaler_gym.tools import Toolset
-from envscaler_gym.trust import require_trust
 from envscaler_gym.types import Action, ToolSpec
 from envscaler_gym.users import ScriptedUser
-from envscaler_gym.world import InProcessWorld, Program, World
 
 __all__ = ["EnvSnapshot", "StepResult", "ToolEnv", "take_option"]
 
@@ -87,7 +86,12 @@ class ToolEnv(gym.Env[str, Action]):
     * ``max_steps`` -- actions after which the episode is truncated; ``None`` for the scenario's own number.
     * ``on_error`` -- ``"raise"`` a failure of the environment, or ``"truncate"`` the episode with reward 0 and
       ``info["failure"]``.
-    * ``trust`` -- run code that nobody has reviewed in this process.
+    * ``isolation`` -- ``"worker"``: run the code in a process that is locked down, even if it is reviewed;
+      ``"process"``: run it in this process, which needs ``trust`` unless it is reviewed; ``None``: in a worker unless
+      it is reviewed or trusted.
+    * ``trust`` -- run the code in this process, with all of your rights, though nobody has reviewed it.
+    * ``limits`` -- limits of workers that are to differ from
+      :class:`~envscaler_gym.isolation.limits.Limits`, for instance ``{"call_seconds": 5}``.
     * ``render_mode`` -- ``"ansi"``: ``render()`` returns the transcript; ``"human"``: it is printed as it grows.
 
     All are plain JSON, so that ``env.spec.to_json()`` round-trips.
@@ -99,6 +103,8 @@ class ToolEnv(gym.Env[str, Action]):
         UnknownNameError: There is no such environment.
         BundleError: Its bundle is malformed, or no scenario fits the filters.
         ValueError: An argument has a value that is not allowed.
+        UnreviewedCodeError: ``isolation`` is ``"process"``, and the code is neither reviewed nor trusted.
+        IsolationUnavailable: The code is to run in a worker, and this machine cannot lock one down.
     """
 
     metadata: ClassVar[dict[str, Any]] = {"render_modes": ["ansi", "human"], "render_fps": 4}  # type: ignore[misc]
@@ -114,7 +120,9 @@ class ToolEnv(gym.Env[str, Action]):
         guards: str = "report",
         max_steps: int | None = None,
         on_error: str = "raise",
+        isolation: str | None = None,
         trust: bool = False,
+        limits: dict[str, Any] | None = None,
         render_mode: str | None = None,
     ) -> None:
         self._arguments = {k: v for k, v in locals().items() if k not in ("self", "__class__")}
@@ -124,22 +132,25 @@ class ToolEnv(gym.Env[str, Action]):
         _one_of("reward", reward, ("fraction", "delta", "none"))
         _one_of("guards", guards, ("report", "enforce"))
         _one_of("on_error", on_error, ("raise", "truncate"))
+        _one_of("isolation", isolation, (None, *LEVELS))
         _one_of("render_mode", render_mode, (None, *self.metadata["render_modes"]))
         self._split, self._difficulty = split, difficulty
         self._user = ScriptedUser() if mode == "conversation" else None
         self._reward, self._enforce_guards = reward, guards == "enforce"
-        self._truncate_on_error, self._trust = on_error == "truncate", trust
+        self._truncate_on_error = on_error == "truncate"
+        self._isolation, self._trust, self._limits = isolation, trust, Limits.of(limits)
         self.render_mode = render_mode
         self.max_steps = max_steps
         self._seed, self._number, self._steps, self._limit = 0, -1, 0, 0
         self._running = False
         self._episode: Episode | None = None
-        self._failure: LoadFailure | None = None
+        self._failure: EnvironmentFailure | None = None
         self._score: Score | None = None
         self._transcript = Transcript(live=render_mode == "human") if render_mode else None
-        self._worlds: dict[str, World] = {}
+        self._runtimes: dict[str, Runtime] = {}
         self._bundle = self._first_bundle()
-        self.observation_space = TextSpace()
+        level_of(self._bundle, isolation, trust=trust)  # what cannot run is an error now, not at the first reset
+        self.observation_space = TextSpace(max(MAX_TEXT, self._limits.reply_bytes + (1 << 20)))  # a task fits as well
         self.action_space: ActionSpace = ActionSpace(self._constant_tools(), self._sampling_source)
 
     # What SuiteEnv does otherwise.
@@ -187,7 +198,7 @@ class ToolEnv(gym.Env[str, Action]):
 
         Raises:
             gymnasium.error.ResetNeeded: None was started.
-            LoadFailure: It could not be started, and ``on_error`` is ``"truncate"``.
+            EnvironmentFailure: It could not be started, and ``on_error`` is ``"truncate"``.
         """
         if self._failure is not None:
             raise self._failure
@@ -214,20 +225,24 @@ class ToolEnv(gym.Env[str, Action]):
 
         Raises:
             ScenarioError: There is no such scenario, or it cannot be graded.
-            UnreviewedCodeError: The environment's code is not reviewed and ``trust`` was not given.
-            LoadFailure: The class could not be built, and ``on_error`` is ``"raise"``.
+            EnvironmentFailure: The class could not be built, and ``on_error`` is ``"raise"``.
         """
         super().reset(seed=seed)
+        self._running = False
         if seed is not None or self._number < 0:
             self._seed, self._number = int(self.np_random_seed), -1
-        self._number += 1
-        self._running = False
         rest = dict(options or {})
-        bundle, scenario = self._draw(self._seed, self._number, rest)
+        bundle, scenario = self._draw(self._seed, self._number + 1, rest)
         if rest:
             raise ValueError(
                 f"Unknown reset options {shorten(list(rest))}; allowed: 'scenario' (and 'environment' in a suite)."
             )
+        if scenario.checks is None and self._reward != "none":
+            raise ScenarioError(
+                f"Scenario {scenario.id!r} of {bundle.id} has no checks and cannot be graded; "
+                "pass reward='none' to play it without a reward."
+            )
+        self._number += 1
         self._start(bundle, scenario)
         self._steps, self._score, self._running = 0, None, True
         observation = scenario.task if self._failure else self.episode.begin()
@@ -281,14 +296,17 @@ class ToolEnv(gym.Env[str, Action]):
             truncated = not turn.ended and self._steps >= self._limit
             info: dict[str, Any] = {"outcome": turn.outcome}
             reward = self._finish(info) if turn.ended or truncated else 0.0
+            state = self.episode.world.state() if self._transcript is not None else None
         except EnvironmentFailure as failure:
             self._running = False
+            if failure is not self._failure:  # that one was counted when the episode started
+                count_failure(self._bundle.id, failure)
             if not self._truncate_on_error:
                 raise
             turn, reward, truncated = Turn(error_text(f"The environment failed: {failure}"), "failure"), 0.0, True
+            state = self._score = None
             info = {"outcome": "failure", "failure": {"type": type(failure).__name__, "message": str(failure)}}
         if self._transcript is not None:
-            state = None if turn.outcome == "failure" else self.episode.world.state()
             self._transcript.add_turn(action, turn.observation, turn.outcome, state)
             if self._score is not None:
                 self._transcript.add_score(self._score)
@@ -317,9 +335,10 @@ class ToolEnv(gym.Env[str, Action]):
     def close(self) -> None:
         """Close the worlds. Closing twice is allowed."""
         self._running = False
-        for world in self._worlds.values():
-            world.close()
-        self._worlds.clear()
+        for runtime in self._runtimes.values():
+            runtime.world.close()
+        self._runtimes.clear()
+        self._episode = None
 
     # Forks and copies.
 
@@ -344,9 +363,9 @@ class ToolEnv(gym.Env[str, Action]):
     def restore(self, snapshot: EnvSnapshot) -> None:
         """Go back to a snapshot; it stays valid and may be restored any number of times."""
         bundle = self._bundle if snapshot.environment == self._bundle.id else get_bundle(snapshot.environment)
+        self._seed, self._number, self._steps = snapshot.seed, snapshot.episode_number, snapshot.steps
         self._start(bundle, bundle.scenario(snapshot.scenario))
         self.episode.restore(snapshot.episode)
-        self._seed, self._number, self._steps = snapshot.seed, snapshot.episode_number, snapshot.steps
         self._running, self._score = snapshot.running, snapshot.score
         if self._transcript is not None:
             self._transcript.blocks[:] = snapshot.transcript
@@ -355,13 +374,20 @@ class ToolEnv(gym.Env[str, Action]):
     def __getstate__(self) -> dict[str, Any]:
         """Return the constructor's arguments and a snapshot, since worlds themselves cannot be pickled."""
         snapshot = self.snapshot() if self._episode is not None and self._failure is None else None
-        kept = {"spec": self.spec, "_np_random": self._np_random, "_np_random_seed": self._np_random_seed}
-        return {"arguments": self._arguments | {"max_steps": self._max_steps}, "kept": kept, "snapshot": snapshot}
+        names = ("spec", "_np_random", "_np_random_seed", "_seed", "_number", "_score")
+        kept = {name: getattr(self, name) for name in names}
+        return {
+            "arguments": self._arguments | {"max_steps": self._max_steps},
+            "kept": kept,
+            "draws": self.action_space.np_random,
+            "snapshot": snapshot,
+        }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Rebuild the environment and restore the snapshot."""
         self.__init__(**state["arguments"])  # type: ignore[misc]  # as a constructor's arguments, deliberately
         self.__dict__.update(state["kept"])
+        self.action_space._np_random = state["draws"]  # noqa: SLF001 - Gymnasium gives no other way to put it back
         if state["snapshot"] is not None:
             self.restore(state["snapshot"])
 
@@ -372,18 +398,23 @@ class ToolEnv(gym.Env[str, Action]):
 
     def _start(self, bundle: Bundle, scenario: Scenario) -> None:
         """Make ``scenario`` the running episode's, in a world of ``bundle``."""
-        require_trust(bundle, self._trust)
+        if self._episode is not None and bundle.id != self._bundle.id:
+            self._episode.world.close()  # in a suite, one worker at a time
         self._bundle = bundle
         self._limit = self._max_steps or scenario.max_steps
         self._failure = None
         start_state = bundle.start_states[scenario.start_state]
         seed = f"{self._seed}:{self._number}:{scenario.id}"
         try:
-            if bundle.id not in self._worlds:
-                names = tuple(bundle.tools)
-                self._worlds[bundle.id] = InProcessWorld(Program.of(bundle.source, bundle.manifest.class_name, names))
-            self._episode = Episode(scenario, start_state, bundle.tools, self._worlds[bundle.id], self._user, seed)
-        except LoadFailure as failure:
+            runtime = self._runtimes.get(bundle.id)
+            if runtime is None:
+                runtime = make_runtime(bundle, self._isolation, trust=self._trust, limits=self._limits)
+                self._runtimes[bundle.id] = runtime
+            self._episode = Episode(
+                scenario, start_state, bundle.tools, runtime.world, self._user, seed, runtime.run_checks
+            )
+        except EnvironmentFailure as failure:
+            count_failure(bundle.id, failure)
             if not self._truncate_on_error:
                 raise
             self._failure = failure

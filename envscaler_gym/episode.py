@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from envscaler_gym.ambient import Ambient
-from envscaler_gym.checks import Score, run_checks
+from envscaler_gym.checks import CheckRunner, Score, run_checks
 from envscaler_gym.errors import ScenarioError, did_you_mean, shorten
 from envscaler_gym.scenario import Scenario, StartState
 from envscaler_gym.state import to_json
@@ -60,6 +60,7 @@ class Episode:
         world: Where it happens; the episode loads the start state into it.
         user: Who the agent talks to; ``None`` in task mode.
         seed: Seed of ids and randomness.
+        run_checks: Runs the checks when the episode is graded.
 
     Attributes:
         scenario: What is to be done.
@@ -69,19 +70,37 @@ class Episode:
         changes: Number of calls that succeeded in changing the state.
 
     Raises:
-        LoadFailure: The world cannot be built.
+        EnvironmentFailure: The world cannot be built.
     """
 
-    __slots__ = ("_ambient", "_conversation", "_user", "changes", "initial_state", "scenario", "tools", "world")
+    __slots__ = (
+        "_ambient",
+        "_conversation",
+        "_run_checks",
+        "_user",
+        "changes",
+        "initial_state",
+        "scenario",
+        "tools",
+        "world",
+    )
 
     def __init__(
-        self, scenario: Scenario, start_state: StartState, tools: Toolset, world: World, user: User | None, seed: str
+        self,
+        scenario: Scenario,
+        start_state: StartState,
+        tools: Toolset,
+        world: World,
+        user: User | None,
+        seed: str,
+        run_checks: CheckRunner = run_checks,
     ) -> None:
         self.changes = 0
         self.scenario = scenario
         self.tools = tools
         self.world = world
         self._user = user
+        self._run_checks = run_checks
         self._conversation: tuple[str, ...] = ()
         self._ambient = Ambient(scenario.clock, seed)
         self.initial_state = world.load(start_state.state, self._ambient)
@@ -126,6 +145,8 @@ class Episode:
             content = action.get("content")
             return self._say(content) if len(action) == 1 and isinstance(content, str) else _malformed(action)
         name = action["name"]
+        if type(name) is not str and isinstance(name, str):
+            name = str.__str__(name)  # a subclass may not be hashable
         tool = self.tools.get(name) if isinstance(name, str) else None
         if tool is None:
             known = ", ".join(self.tools)
@@ -158,16 +179,17 @@ class Episode:
 
         Raises:
             ScenarioError: The scenario has no checks, or under ``delta`` none that counts.
+            EnvironmentFailure: The state cannot be read, or a check in a worker did not answer at all.
         """
         scenario = self.scenario
         if scenario.checks is None:
             raise ScenarioError(f"Scenario {scenario.id!r} has no checks and cannot be graded; use reward='none'.")
-        results = run_checks(
+        results = self._run_checks(
             (*scenario.checks, *scenario.guards), self.initial_state, self.world.state(), self._ambient
         )
         checks, guards = results[: len(scenario.checks)], results[len(scenario.checks) :]
         if delta:
-            start = run_checks(scenario.checks, self.initial_state, self.initial_state, self._ambient)
+            start = self._run_checks(scenario.checks, self.initial_state, self.initial_state, self._ambient)
             checks = tuple(
                 replace(after, counted=not before.passed) for before, after in zip(start, checks, strict=True)
             )

@@ -42,6 +42,7 @@ __all__ = [
     "WorkerCrash",
     "WorkerOutOfMemory",
     "WorkerTimeout",
+    "describe_error",
     "did_you_mean",
     "shorten",
 ]
@@ -109,7 +110,7 @@ class ProtocolViolation(EnvironmentFailure):
 
 def shorten(value: object, limit: int = 80) -> str:
     """Return ``repr(value)``, at most ``limit`` characters of it, for use in a message."""
-    if isinstance(value, str) and len(value) > limit:
+    if type(value) is str and len(value) > limit:
         value = value[:limit] + "…"
     try:
         text = repr(value)
@@ -118,6 +119,15 @@ def shorten(value: object, limit: int = 80) -> str:
     if len(text) > limit + 4:
         text = text[:limit] + "…"
     return text.encode("utf-8", "backslashreplace").decode()
+
+
+def describe_error(error: BaseException, limit: int = 2000) -> str:
+    """Return type and message of an exception that generated code raised, at most ``limit`` characters of it."""
+    try:
+        text = str(error)
+    except Exception as second:
+        text = f"<whose str raised {type(second).__name__}>"
+    return f"{type(error).__name__}: {text}"[:limit].encode("utf-8", "backslashreplace").decode()
 
 
 def did_you_mean(name: object, known: Iterable[str], cutoff: float = 0.6) -> str:

@@ -13,7 +13,7 @@ from envscaler_gym.errors import shorten
 from envscaler_gym.scenario import Scenario
 from envscaler_gym.state import Change, diff, to_json
 
-__all__ = ["Transcript", "changes_text", "opening", "score_text", "turn"]
+__all__ = ["Transcript", "action_text", "changes_text", "opening", "score_text", "turn"]
 
 _WIDTH = 110
 _RESULT_LIMIT = 600
@@ -90,7 +90,7 @@ def turn(number: int, action: object, observation: str, outcome: str, changes: I
         outcome: The step's outcome.
         changes: Differences in the state.
     """
-    lines = [f"[{number}] {_action_text(action)}"]
+    lines = [f"[{number}] {action_text(action)}"]
     if observation:
         mark = {"success": "->", "message": "<-"}.get(outcome, f"-> {outcome}:")
         lines.append(textwrap.indent(f"{mark} {_clip(observation)}", "    "))
@@ -120,7 +120,8 @@ def _result_text(result: CheckResult, failed: str) -> str:
     return f"  {'+' if result.passed else failed} {_clip(result.text, 200)}{error}{counted}"
 
 
-def _action_text(action: object) -> str:
+def action_text(action: object) -> str:
+    """Return an action in one line: a call as ``name(argument=value, ...)``, a message after ``says:``."""
     if isinstance(action, dict) and isinstance(action.get("content"), str):
         return f"says: {_clip(action['content'])}"
     if isinstance(action, dict) and isinstance(action.get("name"), str) and isinstance(action.get("arguments"), dict):

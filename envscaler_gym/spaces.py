@@ -22,7 +22,7 @@ from envscaler_gym.tools import InvalidArguments, Toolset
 from envscaler_gym.types import Action
 from envscaler_gym.world import MAX_REPLY
 
-__all__ = ["ActionSpace", "TextBatch", "TextSpace"]
+__all__ = ["MAX_TEXT", "ActionSpace", "TextBatch", "TextSpace"]
 
 MAX_TEXT = MAX_REPLY + (1 << 20)
 """Longest observation, in bytes of UTF-8: a tool's longest reply, or a task, with room to spare."""
@@ -123,7 +123,7 @@ class ActionSpace(gym.Space[Action]):
             return False
         if self.tools is None:
             return all(isinstance(key, str) for key in x["arguments"])
-        tool = self.tools.get(x["name"])
+        tool = self.tools.get(str.__str__(x["name"]))
         if tool is None:
             return False
         try:

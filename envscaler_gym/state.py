@@ -11,6 +11,7 @@ import datetime
 import enum
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -18,29 +19,48 @@ import msgspec
 
 from envscaler_gym.types import JSON
 
-__all__ = ["Change", "canonical_json", "copy_state", "diff", "digest", "to_json"]
+__all__ = ["Change", "canonical_json", "copy_state", "diff", "digest", "plain", "to_json"]
 
 _ATOMS = frozenset({str, int, float, bool, type(None)})
 _ENCODER = msgspec.json.Encoder()
 _SORTING_ENCODER = msgspec.json.Encoder(order="deterministic")
+_MAX_DEPTH = 200
+_MAX_ITEMS = 100_000
+"""Most containers and objects that are written of one value; a value that refers to itself has no end."""
+_MAX_BITS = 2000
+"""Longest integer that is written in digits: Python may refuse more."""
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
+"""Where an object lies in memory differs from process to process."""
 
 
 def copy_state(value: Any) -> Any:
     """Return a deep copy of plain data, several times faster than ``copy.deepcopy``.
 
-    Strings and numbers are shared with the original, so many copies of one start state stay small. References shared
-    inside the value are not preserved.
+    Strings and numbers are shared with the original, so many copies of one start state stay small. What the value holds
+    in two places is held in two places by the copy as well, so that a fork goes on as the original does.
     """
+    return _copy(value, {})
+
+
+def _copy(value: Any, memo: dict[int, Any]) -> Any:
     kind = type(value)
     if kind is dict:
-        return {k: v if type(v) in _ATOMS else copy_state(v) for k, v in value.items()}
+        made = memo.get(id(value))
+        if made is None:
+            memo[id(value)] = made = value.copy()  # most values of a record are atoms, and this copies those at once
+            for key, item in value.items():
+                if type(item) not in _ATOMS:
+                    made[key] = _copy(item, memo)
+        return made
     if kind is list:
-        return [v if type(v) in _ATOMS else copy_state(v) for v in value]
-    if kind in _ATOMS:
-        return value
-    if kind is tuple:
-        return tuple([copy_state(v) for v in value])
-    return copy.deepcopy(value)
+        made = memo.get(id(value))
+        if made is None:
+            memo[id(value)] = made = value.copy()
+            for index, item in enumerate(value):
+                if type(item) not in _ATOMS:
+                    made[index] = _copy(item, memo)
+        return made
+    return value if kind in _ATOMS else copy.deepcopy(value, memo)
 
 
 def to_json(value: Any, *, ordered_sets: bool = False) -> str:
@@ -72,26 +92,33 @@ def digest(value: Any) -> str:
     return "sha256:" + hashlib.sha256(canonical_json(value)).hexdigest()
 
 
-def plain(value: Any, depth: int = 200) -> JSON:
-    """Return a value as pure JSON data; what nests deeper than ``depth`` is written as text."""
+def plain(value: Any) -> JSON:
+    """Return a value as pure JSON data. What nests too deep, or comes after too many items, is written as its type."""
+    return _plain(value, _MAX_DEPTH, [_MAX_ITEMS])
+
+
+def _plain(value: Any, depth: int, left: list[int]) -> JSON:
     if isinstance(value, enum.Enum):
-        return plain(value.value, depth - 1)
+        return _plain(value.value, depth - 1, left)
+    if isinstance(value, int) and value.bit_length() > _MAX_BITS:
+        return f"<int of {value.bit_length()} bits>"
     if value is None or isinstance(value, str | bool | int):
         return value
     if isinstance(value, float):
         return value if value - value == 0 else None
-    if depth == 0:
+    if depth <= 0 or left[0] <= 0:
         return f"<{type(value).__name__}>"
-    if isinstance(value, Mapping):
-        return {_key(k): plain(v, depth - 1) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(v, depth - 1) for v in value]
-    if isinstance(value, set | frozenset):
-        return sorted((plain(v, depth - 1) for v in value), key=lambda v: _dump(v, sort_keys=True))
+    left[0] -= 1
     if isinstance(value, datetime.date | datetime.time):
         return value.isoformat()
     try:
-        return str(value)
+        if isinstance(value, Mapping):
+            return {_key(k): _plain(v, depth - 1, left) for k, v in value.items()}
+        if isinstance(value, list | tuple):
+            return [_plain(v, depth - 1, left) for v in value]
+        if isinstance(value, set | frozenset):
+            return sorted((_plain(v, depth - 1, left) for v in value), key=lambda v: _dump(v, sort_keys=True))
+        return _ADDRESS.sub("", str(value))
     except Exception as error:
         return f"<{type(value).__name__} whose str raised {type(error).__name__}>"
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import json
 import re
 import warnings
 from collections.abc import Iterator, Mapping
@@ -17,7 +18,7 @@ from typing import Any, Optional
 
 import docstring_parser
 import typing_extensions
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from envscaler_gym.annotations import JSONValue, TypeResolver, typed_dict
 from envscaler_gym.errors import BundleError, did_you_mean, shorten
@@ -29,6 +30,7 @@ _REQUIRED = object()
 _UNPRINTABLE = object()
 _ARGS_SECTION = re.compile(r"^(?:Args|Arguments|Parameters|Params):[ \t]*\n(?:[ \t]+\S.*\n?|[ \t]*\n)*", re.MULTILINE)
 _MAX_REPORTED = 5
+_OTHERS = TypeAdapter(dict[str, JSONValue], config=ConfigDict(strict=True, defer_build=True))
 
 
 class InvalidArguments(Exception):
@@ -47,6 +49,7 @@ class Tool:
         self.name = function.name
         self.kind: ToolKind = kind
         self._parameters, self._open = _parameters(function, resolver)
+        self._receiver = "" if _is_static(function) else "".join(arg.arg for arg in function.args.args[:1])
         self._docstring = ast.get_docstring(function) or ""
 
     @cached_property
@@ -86,11 +89,16 @@ class Tool:
             InvalidArguments: They do not fit; the message is written for the agent.
         """
         try:
-            return self._validate(arguments)  # type: ignore[no-any-return]  # the validator is pydantic-core's
+            checked: dict[str, JSON] = self._validate(arguments)
+            if self._open:
+                checked |= _OTHERS.validate_python({k: v for k, v in checked.items() if k not in self._parameters})
         except ValidationError as error:
             raise InvalidArguments(self._explain(error)) from None
         except RecursionError:
             raise InvalidArguments(f"The arguments of {self.name!r} are nested too deep.") from None
+        if self._open and self._receiver in checked:
+            raise InvalidArguments(f"{self.name!r} takes no argument {self._receiver!r}. Expected {self.signature}.")
+        return checked
 
     def validate_argument(self, name: str, value: JSON) -> None:
         """Check one argument by itself, whatever the others will be.
@@ -122,6 +130,8 @@ class Tool:
             known = self._parameters if len(problem["loc"]) == 1 else ()
             return f"unknown argument {path!r}.{did_you_mean(problem['loc'][-1], known)}".rstrip(".")
         message = problem["msg"][0].lower() + problem["msg"][1:]
+        if problem["type"] in ("less_than_equal", "greater_than_equal"):
+            message = "the integer is too large"
         return f"{f'argument {path!r}: ' if path else ''}{message}, got {shorten(problem['input'])}"
 
     @cached_property
@@ -157,6 +167,8 @@ class Toolset(Mapping[str, Tool]):
                     f"class {class_name!r} has no public method {name!r}, which the bundle lists as a tool."
                     f"{did_you_mean(name, methods)}"
                 )
+            if name in self._tools:
+                raise BundleError(f"the bundle lists the tool {name!r} twice")
             self._tools[name] = Tool(methods[name], resolver, kind)
         self.get = self._tools.get  # type: ignore[method-assign]  # the hot path: a plain dict look-up
 
@@ -236,30 +248,37 @@ def _methods(module: ast.Module, class_name: str) -> dict[str, ast.FunctionDef]:
     if class_name not in classes:
         known = [name for name, node in classes.items() if not any("TypedDict" in ast.unparse(b) for b in node.bases)]
         raise BundleError(f"the source defines no class {class_name!r}; its classes are {known}")
-    methods: dict[str, ast.FunctionDef] = {}
+    methods: dict[str, ast.FunctionDef | None] = {}
     pending, seen = [class_name], set()
     while pending:
         name = pending.pop(0)
         if name in seen or name not in classes:
             continue
         seen.add(name)
-        own: dict[str, ast.FunctionDef] = {}
+        own: dict[str, ast.FunctionDef | None] = {}  # None: something that is no tool hides what a base defines
         for node in classes[name].body:
-            if isinstance(node, ast.FunctionDef) and not _is_property(node):
-                own[node.name] = node
+            if isinstance(node, ast.FunctionDef):
+                own[node.name] = None if _is_property(node) else node
+            elif isinstance(node, ast.AsyncFunctionDef):
+                own[node.name] = None
         methods = own | methods if name != class_name else own
         pending += [base.id for base in classes[name].bases if isinstance(base, ast.Name)]
-    return methods
+    return {name: node for name, node in methods.items() if node is not None}
 
 
 def _is_property(node: ast.FunctionDef) -> bool:
-    return any("property" in ast.unparse(d) or ".setter" in ast.unparse(d) for d in node.decorator_list)
+    names = {ast.unparse(decorator).rpartition(".")[2] for decorator in node.decorator_list}
+    return not names.isdisjoint({"property", "cached_property", "setter", "getter", "deleter"})
+
+
+def _is_static(node: ast.FunctionDef) -> bool:
+    return any(isinstance(d, ast.Name) and d.id == "staticmethod" for d in node.decorator_list)
 
 
 def _parameters(function: ast.FunctionDef, resolver: TypeResolver) -> tuple[dict[str, tuple[Any, Any]], bool]:
     """Return type and default of each parameter, and whether the function takes any others (``**kwargs``)."""
     spec = function.args
-    static = any(isinstance(d, ast.Name) and d.id == "staticmethod" for d in function.decorator_list)
+    static = _is_static(function)
     positional = spec.posonlyargs + spec.args
     defaults: list[ast.expr | None] = [None] * (len(positional) - len(spec.defaults)) + list(spec.defaults)
     if len(spec.posonlyargs) > (0 if static else 1):
@@ -274,14 +293,19 @@ def _parameters(function: ast.FunctionDef, resolver: TypeResolver) -> tuple[dict
         kind = resolver.resolve(arg.annotation)
         default: Any = _REQUIRED
         if default_node is not None:
-            try:
-                default = ast.literal_eval(default_node)
-            except ValueError:
-                default = _UNPRINTABLE
+            default = _default(default_node)
             if default is None:  # ``x: str = None`` means Optional[str]
                 kind = kind if kind is JSONValue else Optional[kind]  # noqa: UP045 - built at run time
         parameters[arg.arg] = (kind, default)
     return parameters, spec.kwarg is not None
+
+
+def _default(node: ast.expr) -> Any:
+    """Return a default as JSON; ``_UNPRINTABLE`` where it is computed, or JSON has nothing like it."""
+    try:
+        return json.loads(json.dumps(ast.literal_eval(node), allow_nan=False))
+    except (ValueError, TypeError):
+        return _UNPRINTABLE
 
 
 def _parse_docstring(text: str) -> docstring_parser.Docstring:
@@ -292,7 +316,7 @@ def _parse_docstring(text: str) -> docstring_parser.Docstring:
 
 
 def _inline(schema: Any, definitions: Mapping[str, Any]) -> Any:
-    """Return a schema without titles, length limits and references: what an agent needs to see."""
+    """Return a schema without titles, limits and references: what an agent needs to see."""
     if isinstance(schema, list):
         return [_inline(item, definitions) for item in schema]
     if not isinstance(schema, dict):
@@ -302,7 +326,7 @@ def _inline(schema: Any, definitions: Mapping[str, Any]) -> Any:
         return _inline(definitions[schema["$ref"].rsplit("/", 1)[-1]], definitions)
     result = {}
     for key, value in schema.items():
-        if key in ("title", "$defs", "maxLength"):
+        if key in ("title", "$defs", "maxLength", "minimum", "maximum"):
             continue
         if key == "properties":
             result[key] = {name: _inline(prop, definitions) for name, prop in value.items()}

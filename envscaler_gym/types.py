@@ -88,7 +88,7 @@ class Message:
         return {"content": self.content}
 
 
-class ToolResult(msgspec.Struct, frozen=True):
+class ToolResult(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """What a tool call came to.
 
     Attributes:

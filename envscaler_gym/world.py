@@ -7,18 +7,29 @@ for reviewed code only.
 from __future__ import annotations
 
 import ast
+import dis
+import inspect
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache, partial
-from types import CodeType
+from types import CodeType, FunctionType
 from typing import Any, NamedTuple, Protocol
 
 from envscaler_gym.ambient import Ambient, AmbientState, activate, ambient_builtins
-from envscaler_gym.errors import LoadFailure, ReplyTooLarge, ToolFailure, shorten
+from envscaler_gym.errors import LoadFailure, ReplyTooLarge, StateTooLarge, ToolFailure, describe_error, shorten
 from envscaler_gym.state import copy_state, to_json
 from envscaler_gym.types import JSON, ToolResult
 
-__all__ = ["MAX_REPLY", "InProcessWorld", "Program", "World", "WorldSnapshot", "compile_source"]
+__all__ = [
+    "MAX_REPLY",
+    "InProcessWorld",
+    "Program",
+    "World",
+    "WorldSnapshot",
+    "compile_class",
+    "compile_source",
+    "makes_sets",
+]
 
 MAX_REPLY = 1 << 20
 """Longest text that a tool may return, in bytes of UTF-8."""
@@ -59,8 +70,23 @@ class World(Protocol):
         """
         ...
 
+    def call_many(self, calls: Sequence[tuple[str, dict[str, JSON]]]) -> list[ToolResult]:
+        """Run tools one after the other, as :meth:`call` does each, up to the first that fails."""
+        ...
+
+    def submit(self, name: str, arguments: dict[str, JSON]) -> Callable[[], ToolResult]:
+        """Begin a call, and return the function that waits for what :meth:`call` would return or raise.
+
+        With several worlds, all calls can be under way before the first is waited for. A world has one at a time.
+        """
+        ...
+
     def state(self) -> dict[str, Any]:
-        """Return a copy of the state."""
+        """Return a copy of the state.
+
+        Raises:
+            StateTooLarge: It cannot be copied.
+        """
         ...
 
     def snapshot(self) -> WorldSnapshot:
@@ -80,26 +106,40 @@ class Program:
     """A synthesized class, compiled and executed once per process and shared by all its worlds.
 
     Args:
-        source: Source of the module.
+        code: The compiled module.
         class_name: Name of the class.
         tools: Names of the methods that are tools.
+        sets: Whether results may hold sets.
+        builtins: Builtins of the module; ``None`` for all, with stand-ins for clock and randomness.
 
     Raises:
         LoadFailure: The module cannot be executed or lacks the class.
     """
 
-    def __init__(self, source: str, class_name: str, tools: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        code: CodeType,
+        class_name: str,
+        tools: tuple[str, ...],
+        sets: bool,
+        builtins: Mapping[str, Any] | None = None,
+    ) -> None:
         self.class_name = class_name
-        namespace: dict[str, Any] = {"__name__": f"envscaler.{class_name}", "__builtins__": ambient_builtins()}
+        namespace: dict[str, Any] = {
+            "__name__": f"envscaler.{class_name}",
+            "__builtins__": ambient_builtins() if builtins is None else dict(builtins),
+        }
+        activate(Ambient("2025-01-01T00:00:00", "load"))
         try:
-            exec(compile_source(source, f"<{class_name}>"), namespace)  # noqa: S102 - reviewed code only
-        except Exception as error:
-            raise LoadFailure(f"the source of {class_name!r} raised {type(error).__name__}: {error}") from error
-        self.cls: type[Any] = namespace[class_name]
+            exec(code, namespace)  # noqa: S102 - reviewed, or in a worker
+            self.cls: type[Any] = namespace[class_name]
+        except (Exception, SystemExit) as error:
+            raise LoadFailure(f"the source of {class_name!r} raised {describe_error(error)}") from error
         # Called with the instance, so that no world needs bound methods of its own.
         self.functions: dict[str, Callable[..., Any]] = {name: _unbound(self.cls, name) for name in tools}
+        self._reads_config = _reads_arguments(self.cls)
         # Results that may hold sets, whose order depends on the hash seed, take the slower way.
-        self.encode = partial(to_json, ordered_sets=True) if _makes_sets(source) else to_json
+        self.encode = partial(to_json, ordered_sets=True) if sets else to_json
         # State after loading, by the identity of the start state, which is kept so that the identity stays its own.
         self.initial_states: dict[int, tuple[Mapping[str, Any], dict[str, Any]]] = {}
 
@@ -107,7 +147,7 @@ class Program:
     @lru_cache(maxsize=256)
     def of(source: str, class_name: str, tools: tuple[str, ...]) -> Program:
         """Return the program of a class, made once per process."""
-        return Program(source, class_name, tools)
+        return Program(compile_class(source, class_name), class_name, tools, makes_sets(source))
 
     def instance(self, start_state: Mapping[str, Any]) -> Any:
         """Build an instance the way the published pipeline does, from a copy of the start state.
@@ -117,7 +157,7 @@ class Program:
         """
         cls = self.cls
         try:
-            instance = cls(copy_state(start_state))
+            instance = cls(copy_state(start_state) if self._reads_config else {})
         except TypeError:
             instance = cls()
         for key, value in start_state.items():
@@ -130,12 +170,14 @@ class InProcessWorld:
 
     Args:
         program: The compiled class.
+        max_reply: Longest text that a tool may return, in bytes of UTF-8.
     """
 
-    __slots__ = ("_ambient", "_instance", "_program")
+    __slots__ = ("_ambient", "_instance", "_max_reply", "_program")
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, max_reply: int = MAX_REPLY) -> None:
         self._program = program
+        self._max_reply = max_reply
 
     def load(self, start_state: Mapping[str, Any], ambient: Ambient) -> Mapping[str, Any]:
         """Build a new instance from a start state, which is copied, and return its state."""
@@ -146,7 +188,7 @@ class InProcessWorld:
             self._instance = self._program.instance(start_state)
         except (Exception, SystemExit) as error:
             raise LoadFailure(
-                f"{self._program.class_name} could not be built from the start state: {type(error).__name__}: {error}"
+                f"{self._program.class_name} could not be built from the start state: {describe_error(error)}"
             ) from error
         if ambient.snapshot() != before:  # the constructor read the clock or drew an id
             return self.state()
@@ -162,22 +204,36 @@ class InProcessWorld:
         self._ambient.begin_call()
         try:
             result = program.functions[name](self._instance, **arguments)
+            text = program.encode(result)
         except (Exception, SystemExit) as error:
             raise ToolFailure(
-                f"{program.class_name}.{name}({shorten(arguments, 200)}) raised {type(error).__name__}: {error}"
+                f"{program.class_name}.{name}({shorten(arguments, 200)}) raised {describe_error(error)}"
             ) from error
-        text = program.encode(result)
-        if len(text) > MAX_REPLY // 4 and len(text.encode()) > MAX_REPLY:
+        if len(text) > self._max_reply // 4 and len(text.encode()) > self._max_reply:
             raise ReplyTooLarge(
-                f"{program.class_name}.{name} returned {len(text)} characters, at most {MAX_REPLY} bytes"
+                f"{program.class_name}.{name} returned {len(text)} characters, at most {self._max_reply} bytes"
             )
         return ToolResult(text, isinstance(result, dict) and result.get("success") is True)
 
+    def call_many(self, calls: Sequence[tuple[str, dict[str, JSON]]]) -> list[ToolResult]:
+        """Run tools one after the other."""
+        return [self.call(name, arguments) for name, arguments in calls]
+
+    def submit(self, name: str, arguments: dict[str, JSON]) -> Callable[[], ToolResult]:
+        """Return a function that runs a tool."""
+        return partial(self.call, name, arguments)
+
     def state(self) -> dict[str, Any]:
         """Return a copy of the state."""
-        return copy_state(self._live_state())  # type: ignore[no-any-return]  # a dict stays a dict
+        try:
+            return copy_state(self.live_state())  # type: ignore[no-any-return]  # a dict stays a dict
+        except Exception as error:  # locks, generators, what nests without an end: whatever a method left there
+            raise StateTooLarge(
+                f"the state of {self._program.class_name} cannot be copied: {describe_error(error)}"
+            ) from error
 
-    def _live_state(self) -> dict[str, Any]:
+    def live_state(self) -> dict[str, Any]:
+        """Return the state itself, for those who only read it."""
         return {
             key: value
             for key, value in vars(self._instance).items()
@@ -208,10 +264,38 @@ def compile_source(source: str, filename: str) -> CodeType:
         return compile(source, filename, "exec", dont_inherit=True)
 
 
-def _makes_sets(source: str) -> bool:
+def compile_class(source: str, class_name: str) -> CodeType:
+    """Compile the module of a synthesized class.
+
+    Raises:
+        LoadFailure: It cannot be compiled.
+    """
+    try:
+        return compile_source(source, f"<{class_name}>")
+    except Exception as error:
+        raise LoadFailure(f"the source of {class_name!r} cannot be compiled: {describe_error(error)}") from error
+
+
+@lru_cache(maxsize=256)
+def makes_sets(source: str) -> bool:
+    """Return whether a module makes sets, whose order depends on the hash seed."""
     return any(
         isinstance(node, ast.Set | ast.SetComp) or (isinstance(node, ast.Name) and node.id in ("set", "frozenset"))
         for node in ast.walk(ast.parse(source))
+    )
+
+
+def _reads_arguments(cls: type[Any]) -> bool:
+    """Return whether a class's constructor may look at its arguments; one that deletes or ignores them does not."""
+    if not isinstance(cls.__init__, FunctionType) or cls.__new__ is not object.__new__:
+        return True
+    if {"locals", "vars", "eval", "exec"}.intersection(cls.__init__.__code__.co_names):
+        return True
+    given = set(list(inspect.signature(cls.__init__).parameters)[1:])
+    return any(
+        given.intersection(step.argval if isinstance(step.argval, tuple) else (step.argval,))
+        for step in dis.get_instructions(cls.__init__)
+        if step.opname != "DELETE_FAST"
     )
 
 

@@ -47,3 +47,4 @@ for depth in range(config.depth):
     if best is here:
         break
 print(f"best reward {best_reward}")
+env.close()

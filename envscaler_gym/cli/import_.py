@@ -1,0 +1,55 @@
+"""``envscaler import``: published EnvScaler data into bundles."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from envscaler_gym import registry
+from envscaler_gym.cli.console import heading, stdout, table, text
+from envscaler_gym.formats import ImportReport, import_envscaler, save_all
+
+__all__ = ["import_"]
+
+
+def import_(
+    metadata: Annotated[Path, typer.Argument(metavar="METADATA", help="File with the environments.")],
+    scenarios: Annotated[
+        list[Path] | None, typer.Argument(metavar="[SCENARIOS]...", help="Files with their scenarios.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Folder for the bundles; your own one by default.")
+    ] = None,
+    namespace: Annotated[str, typer.Option(metavar="NAME", help="Namespace of the environments' ids.")] = "imported",
+) -> None:
+    """Import environments in the published EnvScaler formats. None of their code runs."""
+    report = _read(metadata, scenarios or [], namespace)
+    paths = save_all(report.bundles, registry.home() / "envs" if out is None else out)
+    console = stdout()
+    if paths:
+        rows = table("imported", "tools", "scenarios", "folder", numbers=("tools", "scenarios"), wraps="folder")
+        for bundle, path in zip(report.bundles, paths, strict=True):
+            rows.add_row(text(bundle.id, "bold"), str(len(bundle.tools)), str(len(bundle.scenarios)), text(path))
+        console.print(rows)
+    if report.skipped:
+        console.print(heading(f"Skipped ({len(report.skipped)})"))
+        for what, reason in report.skipped:
+            console.print(text(f"  {what}: {reason}", "yellow"), soft_wrap=True)
+    if not paths:
+        console.print(text("Nothing was imported.", "bold red"))
+        raise typer.Exit(1)
+    console.print(heading("Next"))
+    name = report.bundles[0].id if out is None else paths[0].resolve()
+    console.print(text(f"  envscaler play {name}"), soft_wrap=True)
+    console.print(
+        "  Nobody has reviewed this code, so it runs in locked-down workers. envscaler trust shows it to you."
+    )
+
+
+def _read(metadata: Path, scenarios: list[Path], namespace: str) -> ImportReport:
+    try:
+        return import_envscaler(metadata, scenarios, namespace=namespace)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--namespace") from None
