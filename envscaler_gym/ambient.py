@@ -143,7 +143,7 @@ class VirtualDatetime(_datetime.datetime, metaclass=_DateMeta):
 
     @classmethod
     def now(cls, tz: _datetime.tzinfo | None = None) -> VirtualDatetime:
-        moment = _VIRTUAL_EPOCH + _datetime.timedelta(microseconds=_read())
+        moment = _VIRTUAL_EPOCH + _datetime.timedelta(0, 0, _read())
         return moment if tz is None else moment.replace(tzinfo=_datetime.UTC).astimezone(tz)
 
     @classmethod

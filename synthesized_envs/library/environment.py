@@ -8,7 +8,8 @@ date-times.
 
 import re
 from datetime import date, datetime, timedelta
-from typing import Any, Dict, Iterable, List, Literal, Mapping, Optional, Tuple, TypedDict, get_args
+from functools import lru_cache
+from typing import Any, Dict, Iterable, List, Literal, Mapping, Optional, Tuple, TypedDict, TypeVar, get_args
 
 MemberStatus = Literal["active", "suspended"]
 CopyStatus = Literal["on_shelf", "on_loan", "on_hold", "in_repair", "lost", "withdrawn"]
@@ -140,6 +141,23 @@ class PaymentRecord(TypedDict):
     items: List[PaymentItem]
 
 
+_PLAIN = str.maketrans(
+    "àáâãäåāăąçćčďèéêëēęěğìíîïīıłñńňòóôõöøōőřśšşșťțùúûüūůűýÿźżž",
+    "aaaaaaaaacccdeeeeeeegiiiiiilnnnoooooooorssssttuuuuuuuyyzzz",
+)
+
+
+def _fold(text: str) -> str:
+    """Fold case and common accents."""
+    return text.casefold().translate(_PLAIN)
+
+
+_folded = lru_cache(maxsize=4096)(_fold)  # for texts of the records, which are short and come again
+
+_Record = TypeVar("_Record", MemberRecord, BookRecord)
+_OfBook = TypeVar("_OfBook", CopyRecord, ReservationRecord)
+
+
 class PublicLibrary:
     """The desk: every public method is a tool that answers with a dict and never raises."""
 
@@ -167,10 +185,6 @@ class PublicLibrary:
         "branch": "get_lending_terms names the branches",
         "tier": "get_lending_terms names the tiers",
     }
-    _PLAIN = str.maketrans(
-        "àáâãäåāăąçćčďèéêëēęěğìíîïīıłñńňòóôõöøōőřśšşșťțùúûüūůűýÿźżž",
-        "aaaaaaaaacccdeeeeeeegiiiiiilnnnoooooooorssssttuuuuuuuyyzzz",
-    )
 
     def __init__(self, init_config: Dict[str, Any]) -> None:
         """Start with empty tables.
@@ -218,13 +232,12 @@ class PublicLibrary:
         wanted = self._texts(title=title, author=author, subject=subject, language=language)
         if not wanted:
             return self._refuse("Give at least one of title, author, subject or language.")
-        on_shelf = self._tally(self.copies.values(), "on_shelf")
-        waiting = self._tally(self.reservations.values(), "waiting")
-        found = [
-            {**book, "copies_on_shelf": on_shelf.get(book_id, 0), "waiting": waiting.get(book_id, 0)}
-            for book_id, book in self.books.items()
-            if self._matches(book, wanted) and (not on_shelf_only or book_id in on_shelf)
-        ]
+        found = []
+        for book in self._matching(self.books.values(), wanted):
+            on_shelf = self._count(self.copies.values(), book["book_id"], "on_shelf")
+            if on_shelf or not on_shelf_only:
+                waiting = self._count(self.reservations.values(), book["book_id"], "waiting")
+                found.append({**book, "copies_on_shelf": on_shelf, "waiting": waiting})
         return {"success": True, "data": found}
 
     def get_book(self, book_id: str) -> Dict[str, Any]:
@@ -242,7 +255,7 @@ class PublicLibrary:
         if problem:
             return self._refuse(problem)
         due = {loan["copy_id"]: loan["due_on"] for loan in self.loans.values() if loan["status"] == "open"}
-        rows = self.reservations.values()
+        rows = [row for row in self.reservations.values() if row["book_id"] == book_id]
         held = {row["copy_id"]: row["member_id"] for row in rows if row["status"] == "ready"}
         copies = [
             {**copy, "due_on": due.get(copy_id), "held_for": held.get(copy_id)}
@@ -322,10 +335,8 @@ class PublicLibrary:
             return self._refuse("Give at least one of name, email, tier, status or expires_before.")
         found = [
             dict(member)
-            for member in self.members.values()
-            if self._matches(member, texts)
-            and self._equals(member, wanted)
-            and (not expires_before or member["expires_on"] < expires_before)
+            for member in self._matching(self.members.values(), texts)
+            if self._equals(member, wanted) and (not expires_before or member["expires_on"] < expires_before)
         ]
         return {"success": True, "data": found}
 
@@ -344,14 +355,14 @@ class PublicLibrary:
         if problem:
             return self._refuse(problem)
         member = self.members[member_id]
-        loans = self._open_loans(member_id)
+        today, loans = self._today(), self._open_loans(member_id)
         blocks = self._standing_problems(member)
         full = self._loan_limit_problem(member, len(loans))
         account: Dict[str, Any] = {
             **member,
             "terms": dict(self.tiers[member["tier"]]),
             "owed_cents": self._owed(member_id),
-            "open_loans": [self._loan_row(loan) for loan in loans],
+            "open_loans": [self._loan_row(loan, today) for loan in loans],
             "reservations": [dict(row) for row in self._active_reservations(member_id)],
             "borrowing_blocks": [*blocks, full] if full else blocks,
         }
@@ -389,9 +400,9 @@ class PublicLibrary:
         )
         if problem:
             return self._refuse(problem)
-        wanted = self._exact(member_id=member_id, copy_id=copy_id, status=status)
+        today, wanted = self._today(), self._exact(member_id=member_id, copy_id=copy_id, status=status)
         found = [
-            self._loan_row(loan)
+            self._loan_row(loan, today)
             for loan in self.loans.values()
             if self._equals(loan, wanted)
             and (not book_id or self.copies[loan["copy_id"]]["book_id"] == book_id)
@@ -676,7 +687,7 @@ class PublicLibrary:
         if loan is None:
             return self._refuse(problem or f"No open loan names the copy {copy_id}.")
         copy, book = self.copies[copy_id], self._book_of_copy(copy_id)
-        fines = self._charge(loan, "overdue", self._overdue_cents(loan, self._days_overdue(loan)))
+        fines = self._charge(loan, "overdue", self._overdue_cents(loan, self._days_overdue(loan, self._today())))
         loan["status"] = "returned"
         loan["closed_on"] = self._today().isoformat()
         copy["condition"] = condition or copy["condition"]
@@ -1016,34 +1027,31 @@ class PublicLibrary:
     # Matching
 
     @staticmethod
-    def _tally(records: Iterable[Mapping[str, Any]], status: str) -> Dict[str, int]:
-        """Count the records with a status for each book."""
-        counts: Dict[str, int] = {}
-        for record in records:
-            if record["status"] == status:
-                counts[record["book_id"]] = counts.get(record["book_id"], 0) + 1
-        return counts
+    def _count(records: Iterable[_OfBook], book_id: str, status: str) -> int:
+        """Count the records of a book with a status."""
+        return len([1 for record in records if record["book_id"] == book_id and record["status"] == status])
 
-    def _plain(self, text: str) -> str:
-        """Fold case and common accents."""
-        return text.lower() if text.isascii() else text.casefold().translate(self._PLAIN)
-
-    def _texts(self, **given: Optional[str]) -> Dict[str, str]:
+    @staticmethod
+    def _texts(**given: Optional[str]) -> Dict[str, str]:
         """Keep the texts that are not blank, folded for matching."""
-        return {field: self._plain(text.strip()) for field, text in given.items() if text and text.strip()}
+        return {field: _fold(text.strip()) for field, text in given.items() if text and text.strip()}
 
     @staticmethod
     def _exact(**given: Optional[str]) -> Dict[str, str]:
         """Keep the values that are not blank."""
         return {field: value for field, value in given.items() if value}
 
-    def _matches(self, record: Mapping[str, Any], texts: Mapping[str, str]) -> bool:
-        """Tell whether each text occurs in its field."""
-        for field, text in texts.items():
-            value = record[field]
-            if text not in (value.lower() if value.isascii() else self._plain(value)):
-                return False
-        return True
+    @staticmethod
+    def _matching(records: Iterable[_Record], texts: Mapping[str, str]) -> List[_Record]:
+        """Return the records in whose fields the folded texts occur."""
+        found = []
+        for record in records:
+            for field, text in texts.items():
+                if text not in _folded(record[field]):  # type: ignore[literal-required]  # fields that hold text
+                    break
+            else:
+                found.append(record)
+        return found
 
     @staticmethod
     def _equals(record: Mapping[str, Any], wanted: Mapping[str, str]) -> bool:
@@ -1111,7 +1119,7 @@ class PublicLibrary:
 
     def _owed(self, member_id: str) -> int:
         """Return what a member owes in all, in cents."""
-        return sum(self._open_amount(fine) for fine in self.fines.values() if fine["member_id"] == member_id)
+        return sum([self._open_amount(fine) for fine in self.fines.values() if fine["member_id"] == member_id])
 
     def _open_loans(self, member_id: str) -> List[LoanRecord]:
         """Return a member's open loans (live records)."""
@@ -1236,11 +1244,12 @@ class PublicLibrary:
         due = self._today() + timedelta(days=self.tiers[member["tier"]]["loan_days"])
         return min(due, date.fromisoformat(member["expires_on"]))
 
-    def _days_overdue(self, loan: LoanRecord) -> int:
+    @staticmethod
+    def _days_overdue(loan: LoanRecord, today: date) -> int:
         """Return how many days an open loan is late."""
         if loan["status"] != "open":
             return 0
-        return max(0, (self._today() - date.fromisoformat(loan["due_on"])).days)
+        return max(0, (today - date.fromisoformat(loan["due_on"])).days)
 
     def _overdue_cents(self, loan: LoanRecord, days: int) -> int:
         """Return the fine for an open loan that comes back some days late."""
@@ -1249,9 +1258,9 @@ class PublicLibrary:
         rate = self.tiers[self.members[loan["member_id"]]["tier"]]["daily_fine_cents"]
         return min(days * rate, self._book_of_copy(loan["copy_id"])["replacement_cents"])
 
-    def _loan_row(self, loan: LoanRecord) -> Dict[str, Any]:
+    def _loan_row(self, loan: LoanRecord, today: date) -> Dict[str, Any]:
         """Return a loan with what a reader wants to see beside it."""
-        book, days = self._book_of_copy(loan["copy_id"]), self._days_overdue(loan)
+        book, days = self._book_of_copy(loan["copy_id"]), self._days_overdue(loan, today)
         return {
             **loan,
             "book_id": book["book_id"],
@@ -1303,7 +1312,7 @@ class PublicLibrary:
         limit = self.tiers[member["tier"]]["max_renewals"]
         book = self._book_of_copy(loan["copy_id"])
         due = self._due_date(member).isoformat()
-        if self._days_overdue(loan):
+        if self._days_overdue(loan, self._today()):
             problems.append(f"The loan {loan_id} was due on {loan['due_on']}; the copy must be returned.")
         elif due <= loan["due_on"]:
             problems.append(f"If renewed today, {loan_id} would be due on {due}, not after {loan['due_on']}.")
