@@ -15,16 +15,13 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.episodes import Contest
+from benchmarks.isolated import isolated
 from benchmarks.processes import imports, memory, registration
 from benchmarks.subjects import make_subjects
 from benchmarks.timing import Row
 
 _WIDTH = 130
 """Columns of the table where it is not printed to a terminal."""
-
-
-_WIDTH = 140
-"""Columns that the table needs."""
 
 
 def main() -> None:
@@ -62,6 +59,7 @@ def measure(folder: Path, *, quick: bool) -> dict[str, list[Row]]:
     return {
         mixed.title: [*mixed_rows, *memory(mixed, quick=quick)],
         trivial.title: Contest(trivial, quick=quick).steps(),
+        "Isolation: calls of Stockroom, episodes of Library": isolated(trivial, mixed, quick=quick),
         "Processes of their own": [imports(quick=quick), registration(mixed, folder / "copies", quick=quick)],
     }
 
