@@ -9,11 +9,10 @@ import sys
 from pathlib import Path
 from typing import Any, cast
 
-from envscaler_gym import ToolEnv
-from envscaler_gym.vector import ToolVectorEnv
-
 from benchmarks.subjects import Subject
 from benchmarks.timing import Row, interleaved, per_call, ratio_row
+from envscaler_gym import ToolEnv
+from envscaler_gym.vector import ToolVectorEnv
 
 __all__ = ["isolated"]
 

@@ -289,7 +289,9 @@ def _stand_in(real: types.ModuleType, replacements: Mapping[str, Any]) -> types.
 
 
 def _stand_ins() -> dict[str, types.ModuleType]:
-    clock = {name: lambda: _read() / _SECOND for name in ("time", "monotonic", "perf_counter", "process_time", "thread_time")}
+    clock = {
+        name: lambda: _read() / _SECOND for name in ("time", "monotonic", "perf_counter", "process_time", "thread_time")
+    }
     clock_ns = {f"{name}_ns": lambda: _read() * 1000 for name in clock}
     return {
         "datetime": _stand_in(_datetime, {"datetime": VirtualDatetime, "date": VirtualDate}),

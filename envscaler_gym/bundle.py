@@ -27,6 +27,7 @@ from pydantic import Field, ValidationError
 
 from envscaler_gym.data import Data
 from envscaler_gym.errors import BundleError, ScenarioError, did_you_mean, shorten
+from envscaler_gym.positions import line_of
 from envscaler_gym.scenario import Scenario, StartState
 from envscaler_gym.state import digest
 from envscaler_gym.tools import Toolset
@@ -249,8 +250,8 @@ def load_bundle(folder: Path, *, verify: bool = True) -> Bundle:
         for call in scenario.solution:
             if call.name not in tools:
                 raise BundleError(
-                    f"{folder / SCENARIOS}: scenario {scenario.id!r}: solution calls the unknown tool {call.name!r}."
-                    f"{did_you_mean(call.name, tools)}"
+                    f"{folder / SCENARIOS}: scenario {shorten(scenario.id)}: solution: there is no tool "
+                    f"{shorten(call.name)}.{did_you_mean(call.name, tools)}"
                 )
     return bundle
 
@@ -281,20 +282,26 @@ def _read(path: Path) -> str:
 
 def _read_manifest(path: Path) -> Manifest:
     text = _read(path)
+    _parse(text, str(path))
     try:
         return Manifest.model_validate_json(text)
     except ValidationError as error:
-        raise BundleError(f"{path}{_line_of(text, error)}: {explain_validation(error)}") from None
+        line = line_of(text, error.errors(include_url=False)[0]["loc"])
+        raise BundleError(f"{path}:{line}: {explain_validation(error)}") from None
 
 
-def _line_of(text: str, error: ValidationError) -> str:
-    """Return ``":<line>"`` of the field that an error is about, where the text shows it."""
-    loc = [part for part in error.errors(include_url=False)[0]["loc"] if isinstance(part, str)]
-    for part in reversed(loc):
-        at = text.find(f'"{part}"')
-        if at >= 0:
-            return f":{text.count(chr(10), 0, at) + 1}"
-    return ""
+def _parse(text: str, where: str, line: int = 0) -> JSON:
+    """Parse JSON that begins on a line of a file; ``0`` where the text is the whole file."""
+    try:
+        return json.loads(text, parse_constant=_no_constant)
+    except json.JSONDecodeError as error:
+        raise BundleError(f"{where}:{line or error.lineno}: not JSON: {error.msg} at column {error.colno}") from None
+    except (RecursionError, ValueError) as error:  # nested too deep, NaN, or an integer of thousands of digits
+        raise BundleError(f"{where}{f':{line}' if line else ''}: cannot be read: {error}") from None
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not a JSON number")
 
 
 def _read_scenarios(path: Path) -> tuple[dict[str, StartState], dict[str, Scenario]]:
@@ -304,9 +311,9 @@ def _read_scenarios(path: Path) -> tuple[dict[str, StartState], dict[str, Scenar
         if not line.strip():
             continue
         where = f"{path}:{number}"
+        data = _parse(line, str(path), number)
+        kind = data.get("kind") if isinstance(data, dict) else None
         try:
-            data = json.loads(line)
-            kind = data.get("kind") if isinstance(data, dict) else None
             if kind == "start_state":
                 start = StartState.model_validate(data)
                 _add(start_states, start.id, start, where)
@@ -315,13 +322,11 @@ def _read_scenarios(path: Path) -> tuple[dict[str, StartState], dict[str, Scenar
                 _add(scenarios, scenario.id, scenario, where)
                 if scenario.start_state not in start_states:
                     raise BundleError(
-                        f"{where}: start_state: no start state {scenario.start_state!r} above this line; "
-                        f"there are {list(start_states)}"
+                        f"{where}: start_state: no start state {shorten(scenario.start_state)} above this line; "
+                        f"there are {shorten(list(start_states), 200)}"
                     )
             else:
                 raise BundleError(f"{where}: kind: must be 'start_state' or 'scenario', got {shorten(kind)}")
-        except json.JSONDecodeError as error:
-            raise BundleError(f"{where}: not JSON: {error.msg} at column {error.colno}") from None
         except ValidationError as error:
             raise BundleError(f"{where}: {explain_validation(error)}") from None
     return start_states, scenarios
@@ -351,7 +356,12 @@ def _verify(folder: Path, manifest: Manifest) -> None:
 def _line(model: Data) -> str:
     kind = {"kind": getattr(model, "kind")}  # noqa: B009 - present on both models, absent from Data
     data: dict[str, JSON] = kind | model.model_dump(mode="json", exclude_defaults=True)
-    return json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # lone surrogates, which published states may hold
+        text = json.dumps(data, separators=(",", ":"))
+    return text
 
 
 def _sha256(content: str | bytes) -> str:

@@ -147,7 +147,7 @@ class ToolEnv(gym.Env[str, Action]):
         self._failure: EnvironmentFailure | None = None
         self._score: Score | None = None
         self._transcript = Transcript(live=render_mode == "human") if render_mode else None
-        self._runtimes: dict[str, Runtime] = {}
+        self._runtimes: dict[str, tuple[Bundle, Runtime]] = {}
         self._bundle = self._first_bundle()
         level_of(self._bundle, isolation, trust=trust)  # what cannot run is an error now, not at the first reset
         self.observation_space = TextSpace(max(MAX_TEXT, self._limits.reply_bytes + (1 << 20)))  # a task fits as well
@@ -168,6 +168,9 @@ class ToolEnv(gym.Env[str, Action]):
         if scenario_id is not None:
             return self._bundle, self._bundle.scenario(scenario_id)
         return self._bundle, draw(self._eligible(self._bundle), seed, number)
+
+    def _bundle_of(self, environment: str) -> Bundle:
+        return get_bundle(environment)
 
     # What a user may look at.
 
@@ -205,6 +208,11 @@ class ToolEnv(gym.Env[str, Action]):
         if self._episode is None:
             raise gym.error.ResetNeeded("No episode was started: call reset() first.")
         return self._episode
+
+    @property
+    def running(self) -> bool:
+        """Whether an episode is under way, so that a step can be taken."""
+        return self._running
 
     @property
     def score(self) -> Score | None:
@@ -335,7 +343,7 @@ class ToolEnv(gym.Env[str, Action]):
     def close(self) -> None:
         """Close the worlds. Closing twice is allowed."""
         self._running = False
-        for runtime in self._runtimes.values():
+        for _, runtime in self._runtimes.values():
             runtime.world.close()
         self._runtimes.clear()
         self._episode = None
@@ -362,7 +370,8 @@ class ToolEnv(gym.Env[str, Action]):
 
     def restore(self, snapshot: EnvSnapshot) -> None:
         """Go back to a snapshot; it stays valid and may be restored any number of times."""
-        bundle = self._bundle if snapshot.environment == self._bundle.id else get_bundle(snapshot.environment)
+        same = snapshot.environment == self._bundle.id
+        bundle = self._bundle if same else self._bundle_of(snapshot.environment)
         self._seed, self._number, self._steps = snapshot.seed, snapshot.episode_number, snapshot.steps
         self._start(bundle, bundle.scenario(snapshot.scenario))
         self.episode.restore(snapshot.episode)
@@ -406,10 +415,12 @@ class ToolEnv(gym.Env[str, Action]):
         start_state = bundle.start_states[scenario.start_state]
         seed = f"{self._seed}:{self._number}:{scenario.id}"
         try:
-            runtime = self._runtimes.get(bundle.id)
-            if runtime is None:
+            known, runtime = self._runtimes.get(bundle.id, (None, None))
+            if runtime is None or known is not bundle:  # new, or changed on disk since
+                if runtime is not None:
+                    runtime.world.close()
                 runtime = make_runtime(bundle, self._isolation, trust=self._trust, limits=self._limits)
-                self._runtimes[bundle.id] = runtime
+                self._runtimes[bundle.id] = bundle, runtime
             self._episode = Episode(
                 scenario, start_state, bundle.tools, runtime.world, self._user, seed, runtime.run_checks
             )

@@ -24,6 +24,8 @@ What the *agent* does wrong is never an exception: it is an observation, and the
 from __future__ import annotations
 
 import difflib
+import re
+import reprlib
 from collections.abc import Iterable
 
 __all__ = [
@@ -45,7 +47,15 @@ __all__ = [
     "describe_error",
     "did_you_mean",
     "shorten",
+    "without_addresses",
 ]
+
+_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
+_CONTAINERS = (dict, list, tuple, set, frozenset)
+# Values that hold themselves many times over have a repr without end; this one has one.
+_REPR = reprlib.Repr()
+_REPR.maxlevel, _REPR.maxstring, _REPR.maxother = 4, 200, 200
+_REPR.maxdict = _REPR.maxlist = _REPR.maxtuple = _REPR.maxset = _REPR.maxfrozenset = 12
 
 
 class EnvScalerError(Exception):
@@ -113,12 +123,17 @@ def shorten(value: object, limit: int = 80) -> str:
     if type(value) is str and len(value) > limit:
         value = value[:limit] + "…"
     try:
-        text = repr(value)
+        text = without_addresses(_REPR.repr(value) if type(value) in _CONTAINERS else repr(value))
     except Exception as error:
         text = f"<{type(value).__name__} whose repr raised {type(error).__name__}>"
     if len(text) > limit + 4:
         text = text[:limit] + "…"
     return text.encode("utf-8", "backslashreplace").decode()
+
+
+def without_addresses(text: str) -> str:
+    """Return a text without the addresses of objects, which differ from process to process."""
+    return _ADDRESS.sub("", text)
 
 
 def describe_error(error: BaseException, limit: int = 2000) -> str:
@@ -127,6 +142,7 @@ def describe_error(error: BaseException, limit: int = 2000) -> str:
         text = str(error)
     except Exception as second:
         text = f"<whose str raised {type(second).__name__}>"
+    text = without_addresses(text[:limit])
     return f"{type(error).__name__}: {text}"[:limit].encode("utf-8", "backslashreplace").decode()
 
 

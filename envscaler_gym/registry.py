@@ -17,6 +17,7 @@ import importlib.metadata
 import importlib.util
 import logging
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -25,12 +26,14 @@ import gymnasium as gym
 import msgspec
 from gymnasium.envs.registration import WrapperSpec, parse_env_id
 
-from envscaler_gym.bundle import FILES, MANIFEST, Bundle, load_bundle, unknown_files
+from envscaler_gym.bundle import FILES, ID_PATTERN, MANIFEST, Bundle, load_bundle, unknown_files
 from envscaler_gym.errors import UnknownNameError, did_you_mean, shorten
 
 __all__ = ["ENTRY_POINT_GROUP", "SHIPPED", "Problem", "find", "get_bundle", "home", "ids", "problems", "register_all"]
 
 ENTRY_POINT_GROUP = "envscaler_gym.bundles"
+SUITE_ID = "envscaler/Suite-v0"
+"""Id of the environment that draws from many."""
 SHIPPED = Path(__file__).resolve().parent.parent / "synthesized_envs"
 """Folder of the bundles that come with the library."""
 
@@ -64,11 +67,16 @@ _bundles: dict[Path, tuple[tuple[tuple[int, int], ...], Bundle]] = {}
 
 def home() -> Path:
     """Return the user's own folder of this library."""
-    return Path(os.environ.get("ENVSCALER_HOME") or Path.home() / ".envscaler")
+    # Where nobody knows the user's home, expanduser changes nothing and Path.home raises.
+    return Path(os.environ.get("ENVSCALER_HOME") or os.path.expanduser("~/.envscaler"))  # noqa: PTH111
 
 
 def register_all() -> None:
     """Find bundles and register those that are not registered yet. Called when the library is imported."""
+    known = set(_problems)
+    _problems.clear()
+    if SUITE_ID not in gym.registry:
+        gym.register(SUITE_ID, "envscaler_gym.suite:SuiteEnv", additional_wrappers=_WRAPPERS)
     for folder in _folders():
         try:
             slugs = sorted(path.name for path in folder.iterdir())
@@ -76,10 +84,11 @@ def register_all() -> None:
             continue
         for slug in slugs:
             path = folder / slug
-            if (path / MANIFEST).is_file():
+            if os.path.isfile(path / MANIFEST):  # noqa: PTH113 - False, too, for what may not be read
                 _register(path)
-    if "envscaler/Suite-v0" not in gym.registry:
-        gym.register("envscaler/Suite-v0", "envscaler_gym.suite:SuiteEnv", additional_wrappers=_WRAPPERS)
+    for problem in _problems:
+        if problem not in known:
+            _logger.warning("unusable bundle: %s", problem.reason)
 
 
 def ids() -> list[str]:
@@ -93,7 +102,7 @@ def shipped_ids() -> list[str]:
 
 
 def problems() -> list[Problem]:
-    """List the bundles that were found and cannot be used."""
+    """List the bundles that were found and cannot be used, as of the last :func:`register_all`."""
     return list(_problems)
 
 
@@ -109,12 +118,14 @@ def find(name: str) -> Path:
     if name in _paths:
         return _paths[name]
     path = Path(name)
-    if path.name != name and (path / MANIFEST).is_file():
+    if path.name != name and os.path.isfile(path / MANIFEST):  # noqa: PTH113 - False for names that no path can have
         return path.resolve()
     wanted = name.casefold()
-    matches = {path for id_, path in _paths.items() if wanted in _short_names(id_, path)}
+    matches = {id_: path for id_, path in _paths.items() if wanted in _short_names(id_, path)}
     if len(matches) == 1:
-        return matches.pop()
+        return matches.popitem()[1]
+    if matches:
+        raise UnknownNameError(f"{shorten(name)} could be any of {', '.join(sorted(matches))}; give the whole id.")
     known = {short for id_, path in _paths.items() for short in _short_names(id_, path)}
     near = did_you_mean(wanted, sorted(known))
     raise UnknownNameError(
@@ -167,20 +178,22 @@ def _folders() -> Iterator[Path]:
 def _register(path: Path) -> None:
     try:
         id_ = _DECODER.decode((path / MANIFEST).read_bytes()).id
-        version = parse_env_id(id_)[2]
-    except (OSError, ValueError, gym.error.Error) as error:
+    except (OSError, ValueError) as error:
         _report(path, f"{path / MANIFEST}: {' '.join(str(error).split())}")
         return
-    if version is None:
-        _report(path, f"{path / MANIFEST}: id: {id_!r} has no version; ids end in -v0, -v1, ...")
-        return
-    if id_ in _paths:
-        if _paths[id_] != path:
-            _report(path, f"{path}: {id_!r} is already the id of {_paths[id_]}")
+    if not re.fullmatch(ID_PATTERN, id_):
+        _report(path, f"{path / MANIFEST}: id: {shorten(id_)} must be of the form namespace/Name-v0")
         return
     unknown = unknown_files(path)
     if unknown:
         _report(path, f"{path / unknown[0]}: unknown file in a bundle")
+    if id_ in _paths:
+        if _paths[id_] != path:
+            _report(path, f"{path}: {id_!r} is already the id of {_paths[id_]}")
+        return
+    if id_ in gym.registry:
+        _report(path, f"{path}: {id_!r} is already the id of another environment of Gymnasium's registry")
+        return
     _paths[id_] = path
     gym.register(
         id_,
@@ -194,7 +207,6 @@ def _report(path: Path, reason: str) -> None:
     problem = Problem(path, reason)
     if problem not in _problems:
         _problems.append(problem)
-        _logger.warning("bundle left out: %s", reason)
 
 
 def _short_names(id_: str, path: Path) -> set[str]:

@@ -18,6 +18,8 @@ __all__ = ["Transcript", "action_text", "changes_text", "opening", "score_text",
 _WIDTH = 110
 _RESULT_LIMIT = 600
 _MAX_CHANGES = 12
+_UNREAD = ("malformed_action", "unknown_tool", "invalid_arguments")
+"""Outcomes of actions that may hold anything, even what cannot be written as JSON."""
 
 
 class Transcript:
@@ -90,7 +92,7 @@ def turn(number: int, action: object, observation: str, outcome: str, changes: I
         outcome: The step's outcome.
         changes: Differences in the state.
     """
-    lines = [f"[{number}] {action_text(action)}"]
+    lines = [f"[{number}] {shorten(action, 200) if outcome in _UNREAD else action_text(action)}"]
     if observation:
         mark = {"success": "->", "message": "<-"}.get(outcome, f"-> {outcome}:")
         lines.append(textwrap.indent(f"{mark} {_clip(observation)}", "    "))
@@ -123,7 +125,7 @@ def _result_text(result: CheckResult, failed: str) -> str:
 def action_text(action: object) -> str:
     """Return an action in one line: a call as ``name(argument=value, ...)``, a message after ``says:``."""
     if isinstance(action, dict) and isinstance(action.get("content"), str):
-        return f"says: {_clip(action['content'])}"
+        return f"says: {_clip(str.__str__(action['content']))}"
     if isinstance(action, dict) and isinstance(action.get("name"), str) and isinstance(action.get("arguments"), dict):
         inside = ", ".join(f"{key}={_value_text(value)}" for key, value in action["arguments"].items())
         return f"{_clip(action['name'], 80)}({_clip(inside)})"

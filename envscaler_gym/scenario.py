@@ -19,6 +19,9 @@ Split = Literal["train", "test"]
 DIFFICULTIES: tuple[Difficulty, ...] = ("easy", "medium", "hard", "expert")
 SPLITS: tuple[Split, ...] = ("train", "test")
 
+MAX_WORDS = 100_000
+"""Longest task or request, in characters: an observation must hold it."""
+
 DEFAULT_CLOCK = "2025-09-01T09:00:00"
 
 
@@ -72,8 +75,8 @@ class Scenario(Data):
     kind: Literal["scenario"] = "scenario"
     id: str = Field(min_length=1)
     start_state: str
-    task: str = Field(min_length=1, max_length=100_000)
-    requests: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    task: str = Field(min_length=1, max_length=MAX_WORDS)
+    requests: Annotated[tuple[Annotated[str, Field(max_length=MAX_WORDS)], ...], Field(strict=False)] = ()
     checks: Annotated[tuple[Check, ...], Field(strict=False, min_length=1)] | None = None
     guards: Annotated[tuple[Check, ...], Field(strict=False)] = ()
     solution: Annotated[tuple[SolutionCall, ...], Field(strict=False)] = ()

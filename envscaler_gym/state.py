@@ -11,12 +11,12 @@ import datetime
 import enum
 import hashlib
 import json
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import msgspec
 
+from envscaler_gym.errors import without_addresses
 from envscaler_gym.types import JSON
 
 __all__ = ["Change", "canonical_json", "copy_state", "diff", "digest", "plain", "to_json"]
@@ -29,8 +29,6 @@ _MAX_ITEMS = 100_000
 """Most containers and objects that are written of one value; a value that refers to itself has no end."""
 _MAX_BITS = 2000
 """Longest integer that is written in digits: Python may refuse more."""
-_ADDRESS = re.compile(r" at 0x[0-9a-fA-F]+")
-"""Where an object lies in memory differs from process to process."""
 
 
 def copy_state(value: Any) -> Any:
@@ -118,7 +116,7 @@ def _plain(value: Any, depth: int, left: list[int]) -> JSON:
             return [_plain(v, depth - 1, left) for v in value]
         if isinstance(value, set | frozenset):
             return sorted((_plain(v, depth - 1, left) for v in value), key=lambda v: _dump(v, sort_keys=True))
-        return _ADDRESS.sub("", str(value))
+        return without_addresses(str(value))
     except Exception as error:
         return f"<{type(value).__name__} whose str raised {type(error).__name__}>"
 

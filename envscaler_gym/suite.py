@@ -9,7 +9,7 @@ from envscaler_gym.bundle import Bundle
 from envscaler_gym.draw import draw
 from envscaler_gym.env import ToolEnv, take_option
 from envscaler_gym.errors import ScenarioError
-from envscaler_gym.registry import get_bundle, shipped_ids
+from envscaler_gym.registry import find, get_bundle, shipped_ids
 from envscaler_gym.scenario import Scenario
 from envscaler_gym.tools import Toolset
 
@@ -53,6 +53,8 @@ class SuiteEnv(ToolEnv):
         self._environments = tuple(shipped_ids() if environments is None else environments)
         if isinstance(environments, str) or not self._environments:
             raise ValueError(f"environments must be a list of ids that is not empty, got {environments!r}")
+        for name in self._environments:
+            find(name)  # a name that does not exist is an error now, not when it is drawn
         super().__init__(self._environments[0], **arguments)
         del self._arguments["environment"]
         self._arguments["environments"] = list(self._environments)
@@ -67,10 +69,18 @@ class SuiteEnv(ToolEnv):
         environment, scenario_id = take_option(options, "environment"), take_option(options, "scenario")
         if environment is None and scenario_id is not None:
             raise ValueError("reset option 'scenario' needs the option 'environment' in a suite")
-        bundle = self._fitting_bundle(seed, number) if environment is None else get_bundle(environment)
+        bundle = self._fitting_bundle(seed, number) if environment is None else self._bundle_of(environment)
         if scenario_id is not None:
             return bundle, bundle.scenario(scenario_id)
         return bundle, draw(self._eligible(bundle), seed, number)
+
+    def _bundle_of(self, environment: str) -> Bundle:
+        """Return a bundle by its id, those of the suite first, which need not be registered; or by another name."""
+        if environment not in self._environments:
+            for bundle in map(get_bundle, self._environments):
+                if bundle.id == environment:
+                    return bundle
+        return get_bundle(environment)
 
     def _fitting_bundle(self, seed: int, number: int) -> Bundle:
         remaining = list(self._environments)

@@ -326,7 +326,7 @@ def _inline(schema: Any, definitions: Mapping[str, Any]) -> Any:
         return _inline(definitions[schema["$ref"].rsplit("/", 1)[-1]], definitions)
     result = {}
     for key, value in schema.items():
-        if key in ("title", "$defs", "maxLength", "minimum", "maximum"):
+        if key in ("title", "$defs", "maxLength", "minimum", "maximum", "propertyNames"):
             continue
         if key == "properties":
             result[key] = {name: _inline(prop, definitions) for name, prop in value.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, cast
 
 import gymnasium as gym
@@ -11,8 +11,8 @@ import numpy.typing as npt
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from envscaler_gym.env import StepResult, ToolEnv
-from envscaler_gym.errors import shorten
+from envscaler_gym.env import ToolEnv
+from envscaler_gym.errors import EnvironmentFailure, shorten
 from envscaler_gym.types import Action
 
 __all__ = ["ToolVectorEnv"]
@@ -46,6 +46,7 @@ class ToolVectorEnv(VectorEnv[tuple[str, ...], Sequence[Action], npt.NDArray[Any
         **arguments: Any,
     ) -> None:
         super().__init__()
+        self.envs: list[ToolEnv] = []  # what close() looks at, even if nothing comes of this one
         if num_envs < 1:
             raise ValueError(f"num_envs must be a positive int, got {num_envs}")
         self.autoreset_mode = AutoresetMode(autoreset_mode)
@@ -93,29 +94,35 @@ class ToolVectorEnv(VectorEnv[tuple[str, ...], Sequence[Action], npt.NDArray[Any
 
         Raises:
             ValueError: There are more or fewer.
-            gymnasium.error.ResetNeeded: An environment has ended, and autoreset is disabled.
-            EnvironmentFailure: An environment failed, and ``on_error`` is ``"raise"``.
+            gymnasium.error.ResetNeeded: An environment has ended, and autoreset is disabled; none was stepped.
+            EnvironmentFailure: An environment failed, and ``on_error`` is ``"raise"``. The others took their step.
         """
         if len(actions) != self.num_envs:
             raise ValueError(f"step needs {self.num_envs} actions, got {len(actions)}: {shorten(actions)}")
-        waits: list[Callable[[], StepResult] | None] = [
-            None if ended and self.autoreset_mode is AutoresetMode.NEXT_STEP else env.submit(action)
-            for env, action, ended in zip(self.envs, actions, self._ended, strict=True)
-        ]
+        again = self._ended & (self.autoreset_mode is AutoresetMode.NEXT_STEP)
+        idle = [i for i, env in enumerate(self.envs) if not env.running and not again[i]]
+        if idle:
+            raise gym.error.ResetNeeded(f"No episode is running in environments {idle}: call reset() for them first.")
+        waits = [None if again[i] else env.submit(actions[i]) for i, env in enumerate(self.envs)]
         rewards = np.zeros(self.num_envs, dtype=np.float64)
         terminated, truncated = np.zeros(self.num_envs, dtype=np.bool_), np.zeros(self.num_envs, dtype=np.bool_)
-        infos: list[dict[str, Any]] = []
+        infos: list[dict[str, Any]] = [{} for _ in self.envs]
+        failures: list[EnvironmentFailure] = []
         for i, wait in enumerate(waits):
-            if wait is None:
-                self._observations[i], info = self.envs[i].reset()
-            else:
-                self._observations[i], rewards[i], terminated[i], truncated[i], info = wait()
+            try:
+                if wait is None:
+                    self._observations[i], infos[i] = self.envs[i].reset()
+                    continue
+                self._observations[i], rewards[i], terminated[i], truncated[i], infos[i] = wait()
                 if self.autoreset_mode is AutoresetMode.SAME_STEP and (terminated[i] or truncated[i]):
-                    final = {"final_obs": self._observations[i], "final_info": info}
+                    final = {"final_obs": self._observations[i], "final_info": infos[i]}
                     self._observations[i], info = self.envs[i].reset()
-                    info = final | info
-            infos.append(info)
+                    infos[i] = final | info
+            except EnvironmentFailure as failure:  # raised when every environment has answered
+                failures.append(failure)
         self._ended = terminated | truncated
+        if failures:
+            raise failures[0]
         return tuple(self._observations), rewards, terminated, truncated, self._merge(infos)
 
     def _merge(self, infos: list[dict[str, Any]]) -> dict[str, Any]:

@@ -279,19 +279,27 @@ def compile_class(source: str, class_name: str) -> CodeType:
 @lru_cache(maxsize=256)
 def makes_sets(source: str) -> bool:
     """Return whether a module makes sets, whose order depends on the hash seed."""
-    return any(
-        isinstance(node, ast.Set | ast.SetComp) or (isinstance(node, ast.Name) and node.id in ("set", "frozenset"))
-        for node in ast.walk(ast.parse(source))
-    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # invalid escapes in generated code
+        return any(map(_makes_set, ast.walk(ast.parse(source))))
 
 
-def _reads_arguments(cls: type[Any]) -> bool:
+def _makes_set(node: ast.AST) -> bool:
+    if isinstance(node, ast.Name):
+        return node.id in ("set", "frozenset")
+    if isinstance(node, ast.BinOp | ast.Assign | ast.AnnAssign | ast.NamedExpr):  # ``a.keys() & b.keys()`` is a set
+        calls = (child.func for child in ast.iter_child_nodes(node) if isinstance(child, ast.Call))
+        return any(isinstance(called, ast.Attribute) and called.attr in ("keys", "items") for called in calls)
+    return isinstance(node, ast.Set | ast.SetComp)
+
+
+def _reads_arguments(cls: Any) -> bool:
     """Return whether a class's constructor may look at its arguments; one that deletes or ignores them does not."""
     if not isinstance(cls.__init__, FunctionType) or cls.__new__ is not object.__new__:
         return True
     if {"locals", "vars", "eval", "exec"}.intersection(cls.__init__.__code__.co_names):
         return True
-    given = set(list(inspect.signature(cls.__init__).parameters)[1:])
+    given = set(list(inspect.signature(cls.__init__, follow_wrapped=False).parameters)[1:])
     return any(
         given.intersection(step.argval if isinstance(step.argval, tuple) else (step.argval,))
         for step in dis.get_instructions(cls.__init__)
@@ -306,8 +314,10 @@ def _unbound(cls: type[Any], name: str) -> Callable[..., Any]:
         raise LoadFailure(f"class {cls.__name__!r} has no method {name!r} once its module has run")
     if isinstance(attribute, staticmethod):
         function = attribute.__func__
-        return lambda _instance, **arguments: function(**arguments)
+        return lambda _instance, /, **arguments: function(**arguments)  # noqa: PLW0108 - it drops the instance
     if isinstance(attribute, classmethod):
         function = attribute.__func__
-        return lambda instance, **arguments: function(type(instance), **arguments)
+        return lambda instance, /, **arguments: function(type(instance), **arguments)
+    if not callable(attribute):
+        raise LoadFailure(f"{cls.__name__}.{name} is no method once its module has run, but {shorten(attribute)}")
     return attribute  # type: ignore[no-any-return]  # a plain function

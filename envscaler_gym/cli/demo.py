@@ -46,8 +46,7 @@ def demo(
     console.print(heading("Next"))
     console.print(indent(text(_NEXT)))
     if svg is not None:
-        # The id is fixed, so that the same run gives the same file.
-        svg.write_text(console.export_svg(title="envscaler demo", unique_id="demo"), encoding="utf-8")
+        svg.write_text(console.export_svg(title="envscaler demo"), encoding="utf-8")
 
 
 def _play_reference(console: Console, env: ToolEnv) -> None:

@@ -44,7 +44,7 @@ def print_step(console: Console, action: object, observation: str, outcome: str,
     console.print(Text.assemble("\n> ", call_text(action)))
     print_outcome(console, outcome)
     console.print(indent(one_line(text(observation, "dim")), 4))
-    print_changes(console, changes)
+    print_changes(console, changes, brief=True)
 
 
 def print_outcome(console: Console, outcome: str) -> None:
@@ -53,10 +53,11 @@ def print_outcome(console: Console, outcome: str) -> None:
         console.print(indent(text(outcome.replace("_", " "), "bold red"), 4))
 
 
-def print_changes(console: Console, changes: Iterable[Change]) -> None:
-    """Print a line for each change of the state."""
-    for line in changes_text(changes):
-        console.print(indent(one_line(text(line, _CHANGE_STYLES.get(line[0], ""))), 4))
+def print_changes(console: Console, changes: Iterable[Change], *, brief: bool = False) -> None:
+    """Print each change of the state, on one line where it is to be brief."""
+    for change in changes_text(changes):
+        line = text(change, _CHANGE_STYLES.get(change[0], ""))
+        console.print(indent(one_line(line) if brief else line, 4))
 
 
 def print_score(console: Console, score: Mapping[str, JSON]) -> None:

@@ -9,7 +9,7 @@ import typer
 
 from envscaler_gym import registry
 from envscaler_gym.cli.console import heading, stdout, table, text
-from envscaler_gym.formats import ImportReport, import_envscaler, save_all
+from envscaler_gym.formats import import_envscaler, save_all
 
 __all__ = ["import_"]
 
@@ -25,7 +25,7 @@ def import_(
     namespace: Annotated[str, typer.Option(metavar="NAME", help="Namespace of the environments' ids.")] = "imported",
 ) -> None:
     """Import environments in the published EnvScaler formats. None of their code runs."""
-    report = _read(metadata, scenarios or [], namespace)
+    report = import_envscaler(metadata, scenarios or [], namespace=namespace)
     paths = save_all(report.bundles, registry.home() / "envs" if out is None else out)
     console = stdout()
     if paths:
@@ -43,13 +43,5 @@ def import_(
     console.print(heading("Next"))
     name = report.bundles[0].id if out is None else paths[0].resolve()
     console.print(text(f"  envscaler play {name}"), soft_wrap=True)
-    console.print(
-        "  Nobody has reviewed this code, so it runs in locked-down workers. envscaler trust shows it to you."
-    )
-
-
-def _read(metadata: Path, scenarios: list[Path], namespace: str) -> ImportReport:
-    try:
-        return import_envscaler(metadata, scenarios, namespace=namespace)
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--namespace") from None
+    console.print(text(f"  envscaler trust {name}"), soft_wrap=True)
+    console.print("Until you trust it, code that nobody has reviewed runs in locked-down workers.", style="dim")

@@ -15,13 +15,12 @@ from typing import NamedTuple
 
 from envscaler_gym.ambient import Ambient
 from envscaler_gym.errors import EnvScalerError
-from envscaler_gym.isolation.frames import Ready
+from envscaler_gym.isolation.frames import Ready, Spawn, Spawned
 from envscaler_gym.isolation.limits import Limits
 from envscaler_gym.isolation.seccomp import ARCHITECTURES
 from envscaler_gym.isolation.spawning import Zygote, ZygoteError
 from envscaler_gym.isolation.workers import Worker
 from envscaler_gym.isolation.world import IsolatedWorld, WorkerProgram
-from envscaler_gym.isolation.zygote import Spawn, Spawned
 
 __all__ = ["Finding", "doctor"]
 

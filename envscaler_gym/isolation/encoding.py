@@ -72,10 +72,11 @@ class DateTypes(NamedTuple):
 def encode(value: Any) -> bytes:
     """Encode a value so that decoding returns an equal one of equal types.
 
-    A list or dict that the value holds in two places is held in two places by the decoded value as well.
+    A list or dict that the value holds in two places is held in two places by the decoded value as well, also inside
+    itself.
 
     Raises:
-        NotDataError: It holds something that is not data, a cycle, or nests too deep.
+        NotDataError: It holds something that is not data, or nests too deep.
     """
     return _encode(value, _Tagger())
 
@@ -114,9 +115,7 @@ class _Tagger:
         self.lossy = lossy
         self.replaced = False
         self.text_is_safe = text_is_safe
-        # Numbers of the lists and dicts met so far, by identity; those that are not finished yet are in ``_open``.
-        self._numbers: dict[int, int] = {}
-        self._open: set[int] = set()
+        self._numbers: dict[int, int] = {}  # of the lists and dicts met so far, by identity
 
     def tag(self, value: Any) -> Any:
         kind = type(value)
@@ -129,22 +128,13 @@ class _Tagger:
         if kind is float:
             return value if value - value == 0 else {_TAG: ["float", repr(value)]}
         if kind is dict or kind is list:
-            if self.lossy:
-                return self._dict(value) if kind is dict else self._items(value)
-            return self._shared(value, kind)
+            if not self.lossy:
+                number = self._numbers.get(id(value))
+                if number is not None:
+                    return {_TAG: ["again", number]}
+                self._numbers[id(value)] = len(self._numbers)
+            return self._dict(value) if kind is dict else self._items(value)
         return self._other(value, kind)
-
-    def _shared(self, value: Any, kind: type[Any]) -> Any:
-        key = id(value)
-        if key in self._open:
-            raise NotDataError("a value holds itself")
-        if key in self._numbers:
-            return {_TAG: ["again", self._numbers[key]]}
-        self._numbers[key] = len(self._numbers)
-        self._open.add(key)
-        tagged = self._dict(value) if kind is dict else self._items(value)
-        self._open.discard(key)
-        return tagged
 
     def _big_int(self, value: int) -> Any:
         if value.bit_length() > 4 * _MAX_INT_DIGITS:
@@ -300,30 +290,26 @@ class _Untagger:
 
     def untag(self, value: Any) -> Any:
         if type(value) is list:
-            return self._number_it(self._items, value)
+            made: list[Any] = []
+            self._made.append(made)  # before what it holds, as the tagger numbers them
+            made += self._items(value)
+            return made
         if type(value) is not dict:
             return value
         if _TAG not in value:
-            return self._number_it(self._values, value)
+            record: dict[str, Any] = {}
+            self._made.append(record)
+            record.update({k: v if type(v) in _SAFE else self.untag(v) for k, v in value.items()})
+            return record
         if len(value) != 1:
             raise ValueError("a tag beside other keys")
         tag, payload = value[_TAG]
         return getattr(self, "_" + _TAGS[tag])(tag, payload)
 
-    def _number_it(self, make: Callable[[Any], Any], value: Any) -> Any:
-        number = len(self._made)
-        self._made.append(None)
-        self._made[number] = made = make(value)
-        return made
-
     def _again(self, tag: str, payload: int) -> Any:  # noqa: ARG002 - as its siblings
-        made = self._made[payload] if self.shared else None
-        if made is None:
+        if not self.shared or payload < 0:
             raise ValueError("a reference that is not allowed")
-        return made
-
-    def _values(self, value: dict[str, Any]) -> dict[str, Any]:
-        return {k: v if type(v) in _SAFE else self.untag(v) for k, v in value.items()}
+        return self._made[payload]
 
     def _items(self, values: list[Any]) -> list[Any]:
         if type(values) is not list:
@@ -357,7 +343,10 @@ class _Untagger:
 
     def _mapping(self, tag: str, payload: Any) -> Any:
         if tag == "dict":
-            return self._number_it(lambda pairs: dict(self._pairs(pairs)), payload)
+            record: dict[Any, Any] = {}
+            self._made.append(record)
+            record.update(self._pairs(payload))
+            return record
         if tag == "defaultdict":
             return collections.defaultdict(_FACTORIES[payload[0]], self._pairs(payload[1]))
         made = dict(self._pairs(payload))

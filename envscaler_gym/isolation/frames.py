@@ -1,4 +1,4 @@
-"""What a host and a worker say to each other: frames of a length and a msgpack message, and the messages.
+"""What host, workers and zygote say to each other: frames of a length and a msgpack message, and the messages.
 
 A host sends one request and reads its answer before it sends the next. Messages are decoded to the types below and to
 nothing else; states and arguments inside them are opaque bytes (:mod:`~envscaler_gym.isolation.encoding`).
@@ -26,6 +26,8 @@ __all__ = [
     "FailureKind",
     "GetState",
     "Grade",
+    "Kill",
+    "Killed",
     "Load",
     "Loaded",
     "Ready",
@@ -34,6 +36,8 @@ __all__ = [
     "Restored",
     "Result",
     "Results",
+    "Spawn",
+    "Spawned",
     "StateIs",
     "Unavailable",
     "Verdict",
@@ -283,3 +287,46 @@ class Verdict(_Message, frozen=True):
 
     passed: bool
     error: str | None
+
+
+# --- between the host and the zygote ----------------------------------------------------------------------------------
+
+
+class Spawn(_Message, frozen=True):
+    """Fork a worker; its end of the socket comes with the message.
+
+    Attributes:
+        memory_bytes: Address space.
+        cpu_seconds: Processor time.
+        time_zones: Whether the generated code uses ``zoneinfo``, whose files cannot be read later.
+    """
+
+    memory_bytes: int
+    cpu_seconds: int
+    time_zones: bool
+
+
+class Kill(_Message, frozen=True):
+    """Kill a worker, if it lives, and wait for its end.
+
+    Attributes:
+        pid: Its process number, as :class:`Spawned` gave it.
+    """
+
+    pid: int
+
+
+class Spawned(_Message, frozen=True):
+    """A worker was forked."""
+
+    pid: int
+
+
+class Killed(_Message, frozen=True):
+    """A worker has ended.
+
+    Attributes:
+        status: Its exit status, or the negative number of the signal that ended it.
+    """
+
+    status: int

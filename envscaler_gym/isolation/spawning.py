@@ -16,8 +16,8 @@ from typing import Protocol, TypeVar
 import msgspec
 
 from envscaler_gym.errors import IsolationUnavailable
+from envscaler_gym.isolation.frames import Kill, Killed, Spawn, Spawned
 from envscaler_gym.isolation.limits import Limits
-from envscaler_gym.isolation.zygote import Kill, Killed, Spawn, Spawned
 
 __all__ = ["SPAWNER", "Spawner", "Zygote", "ZygoteError", "unavailable"]
 
@@ -40,8 +40,6 @@ class Zygote:
     """
 
     def __init__(self) -> None:
-        if not sys.platform.startswith("linux"):
-            raise unavailable(f"the system is {sys.platform!r}, and only Linux can lock a worker down")
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._control.settimeout(_SECONDS)
         self._decoder = msgspec.msgpack.Decoder(Spawned | Killed)
@@ -220,4 +218,5 @@ SPAWNER = Spawner()
 """The spawner of this process."""
 
 atexit.register(SPAWNER.shut_down)
-os.register_at_fork(after_in_child=SPAWNER.let_go)
+if sys.platform != "win32":
+    os.register_at_fork(after_in_child=SPAWNER.let_go)

@@ -135,7 +135,7 @@ class _Worker:
             except EnvironmentFailure as failure:
                 return Results(results, _failed(failure))
             results.append(result)
-            space -= len(result.text.encode()) + 8
+            space -= len(result.text) if result.text.isascii() else len(result.text.encode())
             if space < 0 or time.monotonic() > end:
                 break
         return Results(results, None)

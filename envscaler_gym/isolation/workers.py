@@ -6,6 +6,7 @@ import contextlib
 import select
 import signal
 import socket
+import sys
 import time
 import weakref
 from typing import NoReturn, TypeVar
@@ -41,6 +42,8 @@ class Worker:
     """
 
     def __init__(self, limits: Limits, *, time_zones: bool, deadline: float) -> None:
+        if not sys.platform.startswith("linux"):
+            raise unavailable(f"the system is {sys.platform!r}, and only Linux can lock a worker down")
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
             with theirs:

@@ -59,6 +59,7 @@ _FAILURES: Mapping[str, type[EnvironmentFailure]] = {
     "crash": WorkerCrash,
 }
 _MEMORY_FACTOR = 4  # of the memory that a decoded state may take, to the bytes that it is sent in
+_BATCH_SECONDS = 0.25  # time after which a worker answers with the results that it has
 _KNOWN_STATES = 64  # start states whose encoding is kept, by program
 _MICROSECOND = datetime.timedelta(microseconds=1)
 _EARLIEST = (datetime.datetime.min - EPOCH) // _MICROSECOND  # noqa: DTZ901 - virtual time is naive UTC
@@ -204,13 +205,13 @@ class IsolatedWorld:
     def call_many(self, calls: Sequence[tuple[str, dict[str, JSON]]]) -> list[ToolResult]:
         """Run tools in the worker, with one message each way for as many of them as time and space allow."""
         results: list[ToolResult] = []
-        half = self._limits.call_seconds / 2
+        share = min(_BATCH_SECONDS, self._limits.call_seconds)
         while len(results) < len(calls):
             rest = calls[len(results) :]
             what = f"{len(rest)} calls"
-            request = Batch(_data([[name, arguments] for name, arguments in rest]), half)
-            # The worker begins no call after half of the deadline of one, and one call has a whole deadline.
-            deadline = time.monotonic() + half + self._limits.call_seconds
+            request = Batch(_data([[name, arguments] for name, arguments in rest]), share)
+            # The worker begins no call after its share of time, and the last one has the deadline of a call.
+            deadline = time.monotonic() + share + self._limits.call_seconds
             answer = self._ask(request, _RESULTS, deadline, 2 * self._limits.reply_bytes + 16 * len(rest), what)
             if len(answer.results) > len(rest) or not (answer.results or answer.failure):
                 self._violation(f"{what} with {len(answer.results)} results")

@@ -18,51 +18,11 @@ import socket
 import msgspec
 
 from envscaler_gym.isolation import guarded, lockdown, worker
-from envscaler_gym.isolation.frames import Ready, Unavailable, frame
+from envscaler_gym.isolation.frames import Kill, Killed, Ready, Spawn, Spawned, Unavailable, frame
 
-__all__ = ["Killed", "Spawn", "Spawned", "prepare", "serve"]
+__all__ = ["prepare", "serve"]
 
 _MAX_REQUEST = 4096
-
-
-class Spawn(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """Fork a worker; its end of the socket comes with the message.
-
-    Attributes:
-        memory_bytes: Address space.
-        cpu_seconds: Processor time.
-        time_zones: Whether the generated code uses ``zoneinfo``, whose files cannot be read later.
-    """
-
-    memory_bytes: int
-    cpu_seconds: int
-    time_zones: bool
-
-
-class Kill(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """Kill a worker, if it lives, and wait for its end.
-
-    Attributes:
-        pid: Its process number, as :class:`Spawned` gave it.
-    """
-
-    pid: int
-
-
-class Spawned(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """A worker was forked."""
-
-    pid: int
-
-
-class Killed(msgspec.Struct, frozen=True, array_like=True, tag=True):
-    """A worker has ended.
-
-    Attributes:
-        status: Its exit status, or the negative number of the signal that ended it.
-    """
-
-    status: int
 
 
 _decoder = msgspec.msgpack.Decoder(Spawn | Kill)

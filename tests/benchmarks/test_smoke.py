@@ -33,6 +33,15 @@ EXPECTED = {
         "step of gym.make : published loop",
         "(bare call + encoding : published loop)",
     ],
+    "Isolation:": [
+        "single call: worker : this process",
+        "call in a batch of 16: worker : this process",
+        "call in a batch of 64: worker : this process",
+        "step in a vector of 16: workers : this process",
+        "graded episode: worker : this process",
+        "start of a worker with the environment loaded",
+        "memory of a worker (proportional set size)",
+    ],
     "Processes": ["import envscaler_gym, after gymnasium", "registration of 200 bundles"],
 }
 

@@ -21,8 +21,8 @@ def cli(monkeypatch: pytest.MonkeyPatch) -> Cli:
     monkeypatch.setenv("COLUMNS", "100")
     monkeypatch.delenv("FORCE_COLOR", raising=False)
 
-    def run(*arguments: object, code: int = 0, input: str | None = None) -> Any:
-        result = CliRunner().invoke(app, [str(argument) for argument in arguments], input=input)
+    def run(*arguments: object, code: int = 0, typed: str | None = None) -> Any:
+        result = CliRunner().invoke(app, [str(argument) for argument in arguments], input=typed)
         assert result.exit_code == code, (result.output, result.exception)
         assert "Traceback" not in result.output
         return result

@@ -65,7 +65,7 @@ def test_an_error_of_the_file_system_is_one_line(cli: Cli, tmp_path: Path) -> No
         ("\x1b[2Jgone", "\\x1b[2Jgone"),
         ("a\u202eb", "a\\u202eb"),
         ("zero\u200bwidth", "zero\\u200bwidth"),
-        ("\u00a0Müller – 東京\n\tx", "\u00a0Müller – 東京\n\tx"),
+        ("\u00a0Müller - 東京\n\tx", "\u00a0Müller - 東京\n\tx"),
         ("[bold]kept[/bold] :smile:", "[bold]kept[/bold] :smile:"),
     ],
 )

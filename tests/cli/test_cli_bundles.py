@@ -61,7 +61,7 @@ def test_importing_nothing_fails(cli: Cli, home: Path, tmp_path: Path) -> None:
 def test_import_errors(cli: Cli, tmp_path: Path) -> None:
     assert "cannot be read" in cli("import", tmp_path / "missing.json", code=2).stderr
     (tmp_path / "m.json").write_text("[]")
-    assert "--namespace" in cli("import", tmp_path / "m.json", "--namespace", "a/b", code=2).stderr
+    assert "got 'a/b'" in cli("import", tmp_path / "m.json", "--namespace", "a/b", code=2).stderr
 
 
 def test_seal_takes_an_edited_bundle_as_it_is(cli: Cli, tea_shop: Path) -> None:
@@ -118,10 +118,10 @@ def test_trust_shows_code_and_findings_and_records_the_digest(cli: Cli, tea_shop
     bundle = load_bundle(tea_shop)
     home.mkdir()
     (home / "trust.json").write_text('{"sha256:old": {"id": "fresh/Tea-v0"}}')
-    output = cli("trust", tea_shop, "--reviewer", "Ada", input="y\n").stdout
+    output = cli("trust", tea_shop, "--reviewer", "Ada", typed="y\n").stdout
     assert "def order_tea" in output
     assert "def check_func" in output
-    assert "environment.py:4: import:" in output
+    assert "environment.py:5: import:" in output
     assert bundle.digest in output
     entries = json.loads((home / "trust.json").read_text())
     assert list(entries) == [bundle.digest]
@@ -132,7 +132,7 @@ def test_trust_shows_code_and_findings_and_records_the_digest(cli: Cli, tea_shop
 
 @pytest.mark.parametrize("answer", ["n\n", ""])
 def test_without_a_yes_nothing_is_trusted(cli: Cli, tea_shop: Path, home: Path, answer: str) -> None:
-    cli("trust", tea_shop, input=answer, code=1)
+    cli("trust", tea_shop, typed=answer, code=1)
     assert not home.exists()
 
 
@@ -140,7 +140,7 @@ def test_yes_asks_nothing_and_shows_no_code(cli: Cli, tea_shop: Path, home: Path
     spoil(tea_shop)
     output = cli("trust", tea_shop, "--yes").stdout
     assert "def order_tea" not in output
-    assert "environment.py:4: import:" in output
+    assert "environment.py:5: import:" in output
     assert trust.is_reviewed(load_bundle(tea_shop))
 
 

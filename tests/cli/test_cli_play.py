@@ -15,12 +15,13 @@ TOOLS = list(toys.tea_shop().tools)
 
 
 @pytest.fixture
-def play(cli: Cli) -> Callable[..., str]:
+def play(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
     """Return a function that plays a scenario of the tea shop with the given lines and returns the output."""
+    monkeypatch.setenv("COLUMNS", "200")  # no line is broken
 
     def play(*lines: str, scenario: str = "order-sencha") -> str:
         output: str = cli(
-            "play", toys.TEA_SHOP_ID, "--scenario", scenario, input="".join(f"{x}\n" for x in lines)
+            "play", toys.TEA_SHOP_ID, "--scenario", scenario, typed="".join(f"{x}\n" for x in lines)
         ).stdout
         return output
 
@@ -55,7 +56,7 @@ def test_a_tool_by_name_prefix_or_number(play: Callable[..., str], entry: str) -
     ("entry", "answer"),
     [
         ("set_", "'set_' could be set_tags, set_origin."),
-        ("ordre_tea", "There is no tool 'ordre_tea'. Did you mean 'order_tea'?"),
+        ("ordre_tea", "There is no tool 'ordre_tea'. Did you mean 'order_tea'"),
         ("0", f"The tools have the numbers 1 to {len(TOOLS)}."),
         ("99999", f"The tools have the numbers 1 to {len(TOOLS)}."),
         ("²", "There is no tool '²'."),
@@ -121,17 +122,17 @@ def test_the_last_step_is_graded(play: Callable[..., str]) -> None:
 
 
 def test_an_episode_that_cannot_be_graded_is_refused(cli: Cli) -> None:
-    result = cli("play", toys.TEA_SHOP_ID, "--scenario", "ungraded", input="done\n", code=2)
+    result = cli("play", toys.TEA_SHOP_ID, "--scenario", "ungraded", typed="done\n", code=2)
     assert "has no checks" in result.stderr
 
 
 def test_a_failure_of_the_environment_is_one_line(cli: Cli) -> None:
-    result = cli("play", toys.HOSTILE_ID, "--scenario", "calm", input="boom\n", code=2)
+    result = cli("play", toys.HOSTILE_ID, "--scenario", "calm", typed="boom\n", code=2)
     assert result.stderr.startswith("error: ")
     assert "boom" in result.stderr
 
 
 def test_the_seed_chooses_the_scenario(cli: Cli) -> None:
-    outputs = {cli("play", "library", "--seed", seed, input="quit\n").stdout for seed in range(6)}
+    outputs = {cli("play", "library", "--seed", seed, typed="quit\n").stdout for seed in range(6)}
     assert len(outputs) > 1
-    assert cli("play", "library", "--seed", 3, input="").stdout == cli("play", "library", "--seed", 3, input="").stdout
+    assert cli("play", "library", "--seed", 3, typed="").stdout == cli("play", "library", "--seed", 3, typed="").stdout

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from envscaler_gym import registry
+from envscaler_gym.isolation import Runtime, make_runtime
 from tests import toys
 
 Cli = Callable[..., Any]
@@ -87,13 +88,14 @@ def test_all_leaves_out_a_broken_bundle_and_fails(cli: Cli, tmp_path: Path, monk
 def test_unreviewed_code_runs_in_a_worker_or_with_trust(
     cli: Cli, tea_shop: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    levels = []
-    from envscaler_gym import env
+    levels: list[str] = []
 
-    make_runtime = env.make_runtime
-    monkeypatch.setattr(
-        env, "make_runtime", lambda *a, **k: (runtime := make_runtime(*a, **k), levels.append(runtime.level))[0]
-    )
+    def spy(*arguments: Any, **options: Any) -> Runtime:
+        runtime = make_runtime(*arguments, **options)
+        levels.append(runtime.level)
+        return runtime
+
+    monkeypatch.setattr("envscaler_gym.env.make_runtime", spy)
     cli("run", tea_shop, "--policy", "reference", "--difficulty", "easy")
     cli("run", tea_shop, "--policy", "reference", "--difficulty", "easy", "--trust")
     assert levels == ["worker", "process"]
@@ -114,7 +116,11 @@ def test_demo_shows_a_solved_episode_and_what_others_earn(cli: Cli) -> None:
 @pytest.mark.parametrize("width", [80, 120])
 def test_demo_fits_the_terminal(cli: Cli, monkeypatch: pytest.MonkeyPatch, width: int) -> None:
     monkeypatch.setenv("COLUMNS", str(width))
-    assert max(map(len, cli("demo").stdout.splitlines())) <= width
+    lines = cli("demo").stdout.splitlines()
+    assert max(map(len, lines)) <= width
+    (new_record,) = [number for number, line in enumerate(lines) if line.startswith("    + payments.")]
+    assert lines[new_record].endswith("…")  # cut where the line ends, not continued on the next
+    assert lines[new_record + 1] == ""
 
 
 def test_demo_draws_the_same_picture_each_time(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -88,7 +88,9 @@ def test_the_results_of_dates_stay_virtual() -> None:
 
 def test_a_class_derived_from_datetime_has_its_own_instances() -> None:
     source = f"{DATETIME}\nclass Stamp(datetime):\n    pass\n"
-    source += "value = isinstance(Stamp(1, 1, 1), Stamp), isinstance(datetime.now(), Stamp), isinstance(Stamp(1, 1, 1), date)"
+    source += (
+        "value = isinstance(Stamp(1, 1, 1), Stamp), isinstance(datetime.now(), Stamp), isinstance(Stamp(1, 1, 1), date)"
+    )
     assert run(source)["value"] == (True, False, True)
 
 
@@ -144,8 +146,12 @@ def test_readings_increase_and_calls_take_a_second() -> None:
 
 
 IDS = "[str(uuid.uuid4()), str(uuid.uuid1()), uuid.getnode()]"
-NUMBERS = "[random.random(), random.randint(1, 99), random.choice('abc'), random.sample(range(9), 3), random.gauss(0, 1)]"
-SECRETS = "[secrets.token_hex(4), secrets.token_urlsafe(), secrets.randbelow(99), secrets.choice('abc'), secrets.randbits(9)]"
+NUMBERS = (
+    "[random.random(), random.randint(1, 99), random.choice('abc'), random.sample(range(9), 3), random.gauss(0, 1)]"
+)
+SECRETS = (
+    "[secrets.token_hex(4), secrets.token_urlsafe(), secrets.randbelow(99), secrets.choice('abc'), secrets.randbits(9)]"
+)
 OBJECTS = "[random.Random().random(), random.SystemRandom().random(), secrets.SystemRandom().random()]"
 
 

@@ -18,9 +18,9 @@ from tests import toys
 from tests.core.transcripts import make, played
 
 IDS = (*registry.shipped_ids(), toys.TEA_SHOP_ID, toys.HOSTILE_ID, "envscaler/Suite-v0")
-ORDER = {"name": "order_tea", "arguments": {"tea_id": "T-1", "grams": 100}}
-RESTOCK = {"name": "restock", "arguments": {"tea_id": "T-2", "bag": 100}}
-BYE = {"content": "bye"}
+ORDER: Any = {"name": "order_tea", "arguments": {"tea_id": "T-1", "grams": 100}}
+RESTOCK: Any = {"name": "restock", "arguments": {"tea_id": "T-2", "bag": 100}}
+BYE: Any = {"content": "bye"}
 
 
 def tea_shop(scenario: str = "order-sencha", **arguments: Any) -> ToolEnv:
@@ -40,7 +40,8 @@ def finish(env: ToolEnv, *actions: Any) -> tuple[float, dict[str, Any]]:
 @pytest.mark.parametrize("id_", IDS)
 @pytest.mark.filterwarnings("error")
 def test_gymnasium_s_checker_has_nothing_to_say(id_: str) -> None:
-    env = gym.make(id_, render_mode="ansi", **({} if "Hostile" not in id_ else {"on_error": "truncate"}))
+    arguments: dict[str, Any] = {"on_error": "truncate"} if id_ == toys.HOSTILE_ID else {}
+    env = gym.make(id_, render_mode="ansi", **arguments)
     check_env(env.unwrapped, skip_render_check=False)
     env.close()
 
@@ -121,7 +122,7 @@ def test_nothing_can_be_done_before_reset_and_after_the_end() -> None:
     assert fresh.score is None
 
 
-# --- rewards -----------------------------------------------------------------------------------------------------------
+# --- rewards ----------------------------------------------------------------------------------------------------------
 
 
 def test_the_reward_is_the_rounded_fraction() -> None:
@@ -167,16 +168,17 @@ def test_a_scenario_that_cannot_be_graded_is_refused_at_reset() -> None:
 
 def test_the_score_of_the_environment_is_that_of_the_info() -> None:
     env = tea_shop()
-    assert env.score is None
+    before: Any = env.score
     _, info = finish(env, ORDER)
     assert env.score is not None
     assert env.score.to_dict() == info["score"]
     assert env.score.passed == 2
     env.reset()
-    assert env.score is None
+    after: Any = env.score
+    assert before is after is None
 
 
-# --- ends --------------------------------------------------------------------------------------------------------------
+# --- ends -------------------------------------------------------------------------------------------------------------
 
 
 def test_truncation_is_graded() -> None:
@@ -213,7 +215,7 @@ def test_max_episode_steps_is_graded_too() -> None:
         assert [each.step({"name": "surprise", "arguments": {}})[3] for _ in range(2)] == [False, True]
 
 
-# --- arguments and options ---------------------------------------------------------------------------------------------
+# --- arguments and options --------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -275,7 +277,7 @@ def test_an_environment_is_found_by_path(tmp_path: Path) -> None:
         ToolEnv(str(tmp_path / "coffee"))
 
 
-# --- conversation ------------------------------------------------------------------------------------------------------
+# --- conversation -----------------------------------------------------------------------------------------------------
 
 
 def test_a_conversation_ends_when_the_user_has_said_everything() -> None:
@@ -298,7 +300,7 @@ def test_a_scenario_without_requests_is_said_as_a_whole() -> None:
     assert env.step({"content": "No."})[1:4] == (0.0, True, False)
 
 
-# --- infos -------------------------------------------------------------------------------------------------------------
+# --- infos ------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("id_", IDS[:-1])

@@ -89,3 +89,12 @@ def test_actions_and_openai_tools_share_nothing_with_their_origin() -> None:
             "parameters": {"type": "object", "properties": {"a": {"type": "string"}}},
         },
     }
+
+
+def test_shortened_values_hold_no_address_and_have_an_end() -> None:
+    assert "0x" not in shorten(n for n in [1])
+    assert "0x" not in describe_error(ValueError(object()))
+    doubled: list[Any] = []
+    for _ in range(60):
+        doubled = [doubled, doubled]
+    assert shorten(doubled).startswith("[[[[")

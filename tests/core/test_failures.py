@@ -12,7 +12,7 @@ from envscaler_gym import EnvironmentFailure, LoadFailure, ReplyTooLarge, ToolEn
 from envscaler_gym.errors import StateTooLarge
 from tests import toys
 
-BYE = {"content": "bye"}
+BYE: Any = {"content": "bye"}
 
 
 def hostile(**arguments: Any) -> ToolEnv:
@@ -68,7 +68,7 @@ def test_the_episode_is_dropped_where_that_is_asked_for(tool: str) -> None:
 
 def test_a_huge_reply_is_a_failure() -> None:
     env = hostile()
-    with pytest.raises(ReplyTooLarge, match="returned 20000[0-9]+ characters, at most 1048576 bytes"):
+    with pytest.raises(ReplyTooLarge, match=r"returned 20000[0-9]+ characters, at most 1048576 bytes"):
         env.step(call("huge"))
 
 
@@ -85,7 +85,9 @@ def test_the_longest_reply_can_be_chosen() -> None:
 
 def test_a_class_that_cannot_be_built_is_a_failure() -> None:
     env = ToolEnv(toys.HOSTILE_ID)
-    with pytest.raises(LoadFailure, match="Hostile could not be built from the start state: RuntimeError: boom at load"):
+    with pytest.raises(
+        LoadFailure, match="Hostile could not be built from the start state: RuntimeError: boom at load"
+    ):
         env.reset(seed=0, options={"scenario": "unloadable"})
     with pytest.raises(gym.error.ResetNeeded):
         env.step(BYE)

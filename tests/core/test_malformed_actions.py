@@ -27,7 +27,7 @@ def environment(id_: str, mode: str = "task") -> ToolEnv:
     return env
 
 
-def act(env: ToolEnv, action: Any) -> tuple[dict[str, Any] | str, str]:
+def act(env: ToolEnv, action: Any) -> tuple[Any, str]:
     """Take an action that may be anything, and check what holds of every step."""
     if not env._running:
         env.reset(seed=0)
@@ -213,9 +213,7 @@ def test_an_error_says_the_value_and_what_is_allowed(arguments: dict[str, Any], 
     assert outcome == "invalid_arguments"
     for part in parts:
         assert part in message
-    assert message.endswith(
-        "Expected order_tea(tea_id: string, grams: integer, note?: string | null, rush?: boolean)."
-    )
+    assert message.endswith("Expected order_tea(tea_id: string, grams: integer, note?: string | null, rush?: boolean).")
 
 
 def test_a_near_name_is_suggested() -> None:

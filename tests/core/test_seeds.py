@@ -70,7 +70,7 @@ def test_interleaved_environments_do_not_mix() -> None:
         if lines == [None, None]:
             break
         for transcript, line in zip(mixed, lines, strict=True):
-            transcript += [] if line is None else [line]
+            transcript.extend([] if line is None else [line])
     assert mixed == alone
 
 

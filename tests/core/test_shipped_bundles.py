@@ -159,7 +159,9 @@ def corruptions(state: dict[str, Any]) -> Iterator[str]:
                 del table[copy]
             for field, value in record.items():
                 others = [other.get(field) for _, other in records]
-                unlike = [other for index, other in enumerate(others) if other != value and others.index(other) == index]
+                unlike = [
+                    other for index, other in enumerate(others) if other != value and others.index(other) == index
+                ]
                 for replacement in [*unlike[:4], None, "nobody", -1, 10**6]:
                     record[field] = replacement
                     yield f"{name}.{key}.{field} = {replacement}"

@@ -19,7 +19,7 @@ from tests import toys
 from tests.core.transcripts import make
 
 IDS = (*registry.shipped_ids(), toys.TEA_SHOP_ID, "envscaler/Suite-v0")
-ORDER = {"name": "order_tea", "arguments": {"tea_id": "T-1", "grams": 5}}
+ORDER: Any = {"name": "order_tea", "arguments": {"tea_id": "T-1", "grams": 5}}
 
 
 @lru_cache
@@ -193,7 +193,7 @@ def test_records_that_the_state_holds_twice_stay_one_record() -> None:
     env.reset(seed=0, options={"scenario": "calm"})
     env.step({"name": "share", "arguments": {}})
     snapshot = env.snapshot()
-    count = {"name": "count", "arguments": {}}
+    count: Any = {"name": "count", "arguments": {}}
     straight = [env.step(count)[0] for _ in range(3)]
     assert straight[-1] == '{"success":true,"data":3}'
     for taken_from in (snapshot, pickle.loads(pickle.dumps(snapshot))):

@@ -23,7 +23,7 @@ from tests.core.transcripts import make
 
 IDS = (*registry.shipped_ids(), toys.TEA_SHOP_ID, toys.HOSTILE_ID)
 
-# --- texts -------------------------------------------------------------------------------------------------------------
+# --- texts ------------------------------------------------------------------------------------------------------------
 
 
 @given(st.text(st.characters(codec=None), max_size=40), st.integers(0, 60))
@@ -65,6 +65,8 @@ def test_masks_are_refused(arguments: dict[str, Any]) -> None:
             space.sample(**arguments)
 
 
+put: Any = write_to_shared_memory  # Gymnasium says that it takes arrays only
+
 TEXTS = st.lists(st.text(max_size=30), min_size=3, max_size=3)
 
 
@@ -73,11 +75,11 @@ TEXTS = st.lists(st.text(max_size=30), min_size=3, max_size=3)
 def test_shared_memory_holds_the_last_text_of_each(rounds: list[list[str]]) -> None:
     space = TextSpace(max_bytes=400)
     memory = create_shared_memory(space, n=3, ctx=multiprocessing)
-    view = read_from_shared_memory(space, memory, n=3)
+    view: Any = read_from_shared_memory(space, memory, n=3)
     assert tuple(view) == ("", "", "")
     for texts in rounds:
         for index, text in enumerate(texts):
-            write_to_shared_memory(space, index, text, memory)
+            put(space, index, text, memory)
         assert tuple(view) == tuple(texts)
         assert [view[index] for index in range(3)] == texts
         assert view[1:] == tuple(texts[1:])
@@ -85,7 +87,7 @@ def test_shared_memory_holds_the_last_text_of_each(rounds: list[list[str]]) -> N
         assert view == tuple(texts)
         assert view != (*texts, "")
         kept = copy.deepcopy(view), copy.copy(view)
-        write_to_shared_memory(space, 0, "overwritten", memory)
+        put(space, 0, "overwritten", memory)
         assert kept == (tuple(texts), tuple(texts))
     assert isinstance(view, Sequence)
     assert repr(view).startswith("TextBatch('overwritten', ")
@@ -95,10 +97,10 @@ def test_a_text_that_is_too_long_is_not_cut() -> None:
     space = TextSpace(max_bytes=5)
     memory = create_shared_memory(space, n=1)
     with pytest.raises(ValueError, match="An observation of 6 bytes does not fit into TextSpace"):
-        write_to_shared_memory(space, 0, "ééé", memory)
+        put(space, 0, "ééé", memory)
 
 
-# --- actions -----------------------------------------------------------------------------------------------------------
+# --- actions ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("id_", IDS)
@@ -224,12 +226,14 @@ def name_of(value: Any) -> Any:
     return value if isinstance(value, int | float | bytes | None) else "name"
 
 
-# --- drawing arguments -------------------------------------------------------------------------------------------------
+# --- drawing arguments ------------------------------------------------------------------------------------------------
 
 SCALARS = st.none() | st.booleans() | st.integers(-5, 5) | st.sampled_from(["open", "M-1", "", "2025-01-01"])
 STATES = st.dictionaries(
     st.sampled_from(["members", "orders", "status", "x"]),
-    st.recursive(SCALARS, lambda c: st.lists(c, max_size=3) | st.dictionaries(st.text("abc_", max_size=4), c, max_size=3)),
+    st.recursive(
+        SCALARS, lambda c: st.lists(c, max_size=3) | st.dictionaries(st.text("abc_", max_size=4), c, max_size=3)
+    ),
     max_size=4,
 )
 

@@ -75,7 +75,7 @@ def test_json_text_is_read_back_as_the_same_value(value: Any) -> None:
     [
         ({"a": float("nan"), "b": float("inf"), "c": -float("inf")}, '{"a":null,"b":null,"c":null}'),
         ([10**30, -(10**30)], f"[{10**30},{-(10**30)}]"),
-        ({1: "a", None: "b", (2, 3): "c", True: "d"}, '{"1":"d","null":"b","[2,3]":"c"}'),
+        ({1: "a", None: "b", (2, 3): "c", False: "d"}, '{"1":"a","null":"b","[2,3]":"c","false":"d"}'),
         ({"k": (1, (2,))}, '{"k":[1,[2]]}'),
         (datetime.date(2024, 2, 29), '"2024-02-29"'),
         (datetime.datetime(2024, 2, 29, 1, 2), '"2024-02-29T01:02:00"'),  # noqa: DTZ001 - naive on purpose

@@ -72,7 +72,7 @@ class Toy:
         return {"success": True, "data": {str(n) for n in range(30)}}
 
     def say(self) -> dict:
-        print("x" * 100_000)
+        print("x" * 3000)
         return {"success": True}
 
     def reach(self) -> dict:

@@ -29,6 +29,7 @@ from envscaler_gym.bundle import Bundle, Manifest, Provenance, ToolEntry
 from envscaler_gym.checks import Check
 from envscaler_gym.env import ToolEnv
 from envscaler_gym.isolation.lint import lint
+from envscaler_gym.isolation.spawning import SPAWNER
 from envscaler_gym.scenario import Scenario, StartState
 
 pytestmark = [pytest.mark.enable_socket, pytest.mark.skipif(sys.platform != "linux", reason="workers need Linux")]
@@ -89,6 +90,8 @@ def read(family: str) -> list[Attack]:
 
 
 CORPUS = {attack.id: attack for family in FAMILIES for attack in read(family)}
+SECRET = uuid.uuid4().hex
+VARIABLE = "ENVSCALER_CANARY"
 TOOLBOX = (ATTACKS / "toolbox.py.txt").read_text()
 
 
@@ -97,16 +100,15 @@ class Canaries:
 
     def __init__(self) -> None:
         self.mark = "canary" + uuid.uuid4().hex
-        self.secret = uuid.uuid4().hex
         self.folder = Path(tempfile.mkdtemp(prefix="canary-", dir="/tmp"))
         self.folder.chmod(0o777)
         self.file = self.folder / "secret"
-        self.file.write_text(self.secret)
+        self.file.write_text(SECRET)
         self.file.chmod(0o666)
         self.drop = self.folder / "drop"
         self.drop.mkdir()
         self.drop.chmod(0o777)
-        (self.drop / "canary_module.py").write_text(f"TOKEN = {self.secret!r}\n")
+        (self.drop / "canary_module.py").write_text(f"TOKEN = {SECRET!r}\n")
         self.listeners = [socket.create_server(("127.0.0.1", 0))]
         self.port = self.listeners[0].getsockname()[1]
         for family, kind, address in (
@@ -123,7 +125,6 @@ class Canaries:
         for listener in self.listeners:
             listener.setblocking(False)
         self.before = self._file()
-        os.environ["ENVSCALER_CANARY"] = self.secret
 
     def header(self, *, checking: bool) -> str:
         values = {
@@ -133,7 +134,7 @@ class Canaries:
             "PORT": self.port,
             "SOCKET": str(self.folder / "socket"),
             "HOST": str(os.getpid()),
-            "VARIABLE": "ENVSCALER_CANARY",
+            "VARIABLE": VARIABLE,
             "CHECKING": checking,
         }
         return "".join(f"{name} = {value!r}\n" for name, value in values.items()) + TOOLBOX
@@ -171,7 +172,6 @@ class Canaries:
         return found + [f"process {pid} was started" for pid, line in commands().items() if self.mark in line]
 
     def close(self) -> None:
-        del os.environ["ENVSCALER_CANARY"]
         for listener in self.listeners:
             listener.close()
         for path in sorted(self.folder.rglob("*"), reverse=True):
@@ -223,6 +223,15 @@ class Holdings(NamedTuple):
     def now(cls) -> Holdings:
         handles = sum(1 for _ in Path("/proc/self/fd").iterdir())
         return cls(frozenset(family_of(os.getpid())), handles, threading.active_count())
+
+    def beyond(self, before: Holdings) -> list[str]:
+        """Name what there is more of than before; less is no fault, since an earlier test's processes may end."""
+        more = {
+            "processes": self.processes - before.processes,
+            "handles": max(0, self.handles - before.handles),
+            "threads": max(0, self.threads - before.threads),
+        }
+        return [f"{name}: {value}" for name, value in more.items() if value]
 
 
 def memory(name: str) -> int:
@@ -321,8 +330,13 @@ def make(bundle: Bundle, folder: Path) -> ToolEnv:
 
 
 @pytest.fixture(scope="session")
-def wall(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Find out by mild means whether there is a wall at all, before anything is thrown at it; starts the zygote."""
+def wall(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Find out by mild means whether there is a wall at all, before anything is thrown at it.
+
+    It also starts a zygote afresh, so that there is a secret in the environment that it might have inherited.
+    """
+    SPAWNER.shut_down()
+    os.environ[VARIABLE] = SECRET
     canaries = Canaries()
     mild = Attack(
         "mild",
@@ -340,6 +354,8 @@ def wall(tmp_path_factory: pytest.TempPathFactory) -> None:
         assert text == '"EPERM EPERM MemoryError"', f"there is no wall; no attack was run: {text}"
     finally:
         canaries.close()
+    yield
+    del os.environ[VARIABLE]
 
 
 def run(attack: Attack, place: str, canaries: Canaries, folder: Path) -> Outcome:
@@ -361,11 +377,11 @@ def test_nothing_gets_out(name: str, place: str, wall: None, canaries: Canaries,
     before = Holdings.now()
     outcome = run(attack, place, canaries, tmp_path / "shelf")
     assert canaries.noticed() == []
-    assert canaries.secret not in outcome.text
+    assert SECRET not in outcome.text
     assert outcome.late < GRACE
     assert outcome.grown < GROWTH
     assert not outcome.fooled or (attack.forges and place == "check")
-    assert Holdings.now() == before
+    assert Holdings.now().beyond(before) == []
     assert re.search(attack.comes_back, outcome.text), outcome.text[:2000]
 
 
@@ -441,9 +457,10 @@ def test_the_corpus_is_large_enough() -> None:
 
 
 @pytest.mark.parametrize("name", CORPUS)
-def test_the_lint_reads_every_attack(name: str, canaries: Canaries) -> None:
-    source = bundle_of(CORPUS[name], "tool", canaries).source
-    assert "syntax" not in {finding.rule for finding in lint(source)}
+def test_the_lint_reads_every_attack_and_sees_its_way_out(name: str, canaries: Canaries) -> None:
+    rules = {finding.rule for finding in lint(bundle_of(CORPUS[name], "tool", canaries).source)}
+    assert "dunder" in rules
+    assert "syntax" not in rules
 
 
 def test_canaries_notice(canaries: Canaries) -> None:

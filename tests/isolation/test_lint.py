@@ -111,6 +111,7 @@ FOUND = {
     ),
     "counter on the class": ("class A:\n    n = 0\n    def f(self):\n        A.n += 1\n", [(4, "shared")]),
     "counter on type(self)": ("class A:\n    n = 0\n    def f(self):\n        type(self).n = 1\n", [(4, "shared")]),
+    "counter on __class__": ("class A:\n    def f(self):\n        self.__class__.n = 1\n", [(3, "shared")]),
     "class method": ("class A:\n    n = 0\n    @classmethod\n    def f(cls):\n        cls.n += 1\n", [(5, "shared")]),
     "global container": ("CACHE = {}\ndef f(k):\n    CACHE[k] = 1\n", [(3, "shared")]),
     "global list": ("from collections import deque\nLOG = deque()\ndef f(k):\n    LOG.append(k)\n", [(4, "shared")]),

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import signal
+import socket
 import struct
 import subprocess
 import sys
@@ -18,7 +19,7 @@ import pytest
 
 from envscaler_gym import ToolEnv
 from envscaler_gym.ambient import Ambient
-from envscaler_gym.isolation import IsolatedWorld, doctor
+from envscaler_gym.isolation import IsolatedWorld, doctor, lockdown
 from envscaler_gym.isolation.seccomp import ARCHITECTURES, build_filter
 
 ROOT = Path(__file__).parents[2]
@@ -140,11 +141,46 @@ def test_what_a_worker_reaches_for_is_refused(make_world: MakeWorld, tmp_path: P
     assert world.call("get", {"key": "start"}).success
 
 
-def test_printing_harms_nobody(make_world: MakeWorld) -> None:
+def in_a_fork(function: Callable[[], bool]) -> bool:
+    """Return what a function returns in a fork of this process, which ends with it."""
+    pid = os.fork()
+    if pid == 0:
+        status = 2
+        try:
+            status = 0 if function() else 1
+        finally:
+            os._exit(status)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+
+
+def test_printing_harms_nobody(tmp_path: Path) -> None:
     """A file size limit of 0 and a regular file on standard output would end the process."""
-    world = make_world()
-    load(world)
-    assert world.call("say", {}).success
+
+    def print_into_a_file() -> bool:
+        _, theirs = socket.socketpair()
+        for stream in (1, 2):
+            os.dup2(os.open(tmp_path / "output", os.O_CREAT | os.O_WRONLY), stream)
+        lockdown.keep_only(theirs.fileno())
+        lockdown._limit(1 << 40, 60)
+        return os.write(1, b"x" * 100) == os.write(2, b"x" * 100) == 100
+
+    assert in_a_fork(print_into_a_file)
+
+
+def test_landlock_denies_files_by_itself() -> None:
+    if lockdown.landlock_version() == 0:
+        pytest.skip("this kernel has no Landlock")
+
+    def read_a_file() -> bool:
+        lockdown._prctl(38, 1)
+        lockdown._restrict_by_landlock()
+        try:
+            Path("/etc/hostname").read_text()
+        except PermissionError:
+            return True
+        return False
+
+    assert in_a_fork(read_a_file)
 
 
 def test_modules_that_are_loaded_late_are_there(make_world: MakeWorld) -> None:
@@ -261,7 +297,10 @@ def test_the_death_of_the_host_ends_a_spinning_worker(
         pytest.skip("only root can become another user")
     for folder in (tmp_path, *tmp_path.parents[:2]):
         folder.chmod(0o755)
-    fork = "if os.fork() == 0:\n    import time\n    os.close(1); os.close(2); time.sleep(20); os._exit(0)"
+    # Past Python's own fork, which would have the copies closed.
+    fork = (
+        "if ctypes.PyDLL(None).fork() == 0:\n    import time\n    os.close(1); os.close(2); time.sleep(20); os._exit(0)"
+    )
     spin = f"{fork}\nenv.step({{'name': 'spin', 'arguments': {{}}}})"
     with host(make_bundle(), after=spin, user=user) as process:
         assert process.stdout is not None
@@ -282,13 +321,17 @@ def test_an_unprivileged_user_has_workers_too(make_bundle: MakeBundle, tmp_path:
     for folder in (tmp_path, *tmp_path.parents[:2]):
         folder.chmod(0o755)
     touch = {"name": "touch", "arguments": {"path": str(tmp_path / "x")}}
-    after = f"print(env.step({touch!r})[0])\nprint(env.step({{'content': ''}})[1])"
+    after = (
+        f"print(env.step({touch!r})[0])\n"
+        "print('not ours to trace:', os.stat(f'/proc/{env.episode.world.worker._pid}/mem').st_uid == 0)\n"
+        "print(env.step({'content': ''})[1])"
+    )
     out, error = host(make_bundle(), after=after, user=65534).communicate(timeout=60)
     lines = out.splitlines()
     assert lines[0] == '{"success":true,"message":"put a"}', error
     assert "uid=65534" in lines[1]
     assert '["open",1],["fork",1]' in lines[2]
-    assert lines[3] == "1.0"
+    assert lines[3:] == ["not ours to trace: True", "1.0"]
     assert error == ""
 
 
@@ -321,22 +364,19 @@ def test_without_seccomp_construction_raises(make_bundle: MakeBundle, call: str)
     assert "trust=True" in out
 
 
-def test_a_filter_that_is_not_applied_is_found_out(make_bundle: MakeBundle, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_filter_that_is_not_applied_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """A seccomp that says yes and does nothing, as under some emulators."""
-    from envscaler_gym.isolation import lockdown
-
     monkeypatch.setattr(lockdown, "build_filter", lambda _: struct.pack("<HBBI", 0x06, 0, 0, ALLOW))
-    pid = os.fork()
-    if pid == 0:
-        status = 1
+
+    def lock_down() -> bool:
+        lockdown._prctl(38, 1)
         try:
-            lockdown._prctl(38, 1)
             lockdown._filter_system_calls(os.uname().machine)
-        except lockdown.LockdownError:
-            status = 0
-        finally:
-            os._exit(status)
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+        except lockdown.LockdownError as error:
+            return "does not apply it" in str(error)
+        return False
+
+    assert in_a_fork(lock_down)
 
 
 def test_the_kernel_ends_a_worker_whose_zygote_dies(make_world: MakeWorld) -> None:

@@ -119,7 +119,7 @@ def test_any_tags_are_decoded_or_refused(value: object) -> None:
 def test_what_is_shared_stays_shared() -> None:
     record: dict[str, Any] = {"a": [1]}
     odd: dict[Any, Any] = {1: record, "\ud800": None}
-    value = {"x": record, "y": [record, record["a"], ()], "z": (odd, {"o": odd}), "w": [[], []]}
+    value: dict[str, Any] = {"x": record, "y": [record, record["a"], ()], "z": (odd, {"o": odd}), "w": [[], []]}
     decoded = encoding.decode(encoding.encode(value), BUDGET, shared=True)
     assert same(decoded, value)
     assert decoded["x"] is decoded["y"][0] is decoded["z"][0][1]
@@ -128,6 +128,9 @@ def test_what_is_shared_stays_shared() -> None:
     assert decoded["w"][0] is not decoded["w"][1]
     with pytest.raises(encoding.DecodingError, match="reference"):
         encoding.decode(encoding.encode(value), BUDGET)
+    value["x"]["self"] = value
+    decoded = encoding.decode(encoding.encode(value), BUDGET, shared=True)
+    assert decoded["y"][0]["self"] is decoded
 
 
 def test_little_data_cannot_stand_for_much() -> None:
@@ -234,7 +237,7 @@ class Actor:
 
     def fork(self, theirs: socket.socket, limits: Limits, *, time_zones: bool) -> tuple[Any, int]:
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM, fileno=os.dup(theirs.fileno()))
-        thread = threading.Thread(target=self.play, args=(connection, self.scripts.pop(0)))
+        thread = threading.Thread(target=self.play, args=(connection, self.scripts.pop(0)), daemon=True)
         thread.start()
         self.threads.append(thread)
         return None, 0

@@ -26,6 +26,7 @@ from envscaler_gym.rollout import (
     run_policy,
     summarize,
 )
+from envscaler_gym.types import Outcome
 from tests import toys
 
 
@@ -207,19 +208,22 @@ def test_a_plan_goes_through_the_scenarios_in_order() -> None:
 
 
 def result(
-    reward: float, difficulty: str | None, failure: Mapping[str, str] | None = None, **more: Any
+    reward: float,
+    difficulty: str | None,
+    outcomes: Mapping[Outcome, int],
+    failure: Mapping[str, str] | None = None,
 ) -> EpisodeResult:
-    return EpisodeResult("e", "s", difficulty, "train", 0, reward, 4, more, None, failure)
+    return EpisodeResult("e", "s", difficulty, "train", 0, reward, 4, outcomes, None, failure)
 
 
 def test_summaries_leave_failures_out_of_the_means() -> None:
     lost = {"type": "WorkerCrash", "message": "gone"}
     easy, unrated = summarize(
         [
-            result(1.0, "easy", success=3, unknown_tool=1),
-            result(0.5, "easy", malformed_action=2),
-            result(0.0, "easy", lost, invalid_arguments=5),
-            result(0.0, None, lost),
+            result(1.0, "easy", {"success": 3, "unknown_tool": 1}),
+            result(0.5, "easy", {"malformed_action": 2}),
+            result(0.0, "easy", {"invalid_arguments": 5}, lost),
+            result(0.0, None, {}, lost),
         ]
     )
     assert (easy.episodes, easy.failures, easy.agent_errors) == (3, 1, 3)
