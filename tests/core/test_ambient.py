@@ -223,18 +223,19 @@ def test_snapshots_replay_clock_and_numbers() -> None:
 
 
 def test_threads_do_not_mix() -> None:
-    expression, imports = "(str(uuid.uuid4()), time.time(), random.random())", "import random, time, uuid"
-    alone = [
-        [value(expression, imports, ambient=a) for _ in range(50)] for a in (Ambient(CLOCK, "a"), Ambient(CLOCK, "b"))
-    ]
+    source = "import random, time, uuid\ndef read(): return str(uuid.uuid4()), time.time(), random.random()"
+    alone = {}
+    for seed in "ab":
+        read = run(source, Ambient(CLOCK, seed))["read"]
+        alone[seed] = [read() for _ in range(50)]
     results: dict[str, list[Any]] = {}
 
     def work(seed: str) -> None:
-        ambient = Ambient(CLOCK, seed)
+        read = run(source, Ambient(CLOCK, seed))["read"]
         results[seed] = []
         for _ in range(50):
             barrier.wait(10)
-            results[seed].append(value(expression, imports, ambient=ambient))
+            results[seed].append(read())
 
     barrier = threading.Barrier(2)
     threads = [threading.Thread(target=work, args=(seed,)) for seed in "ab"]
@@ -242,4 +243,4 @@ def test_threads_do_not_mix() -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert [results["a"], results["b"]] == alone
+    assert results == alone
