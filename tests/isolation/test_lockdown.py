@@ -256,18 +256,19 @@ def host(path: str, before: str = "", after: str = "", user: int | None = None) 
 
 
 def python_for(user: int) -> str:
-    """Return an interpreter of this version that another user can run."""
+    """Return an interpreter of this version that another user can run, and that finds this checkout."""
+    probe = f"import sys, ctypes; sys.path[:0] = [{str(ROOT)!r}, {str(SITE)!r}]; import envscaler_gym"
     version = f"python{sys.version_info.major}.{sys.version_info.minor}"
     for candidate in (sys.executable, f"/usr/bin/{version}", f"/usr/local/bin/{version}"):
         try:
             result = subprocess.run(
-                [candidate, "-c", "import ctypes"], user=user, group=user, cwd="/", capture_output=True, check=False
+                [candidate, "-c", probe], user=user, group=user, cwd="/", capture_output=True, check=False
             )
         except OSError:
             continue
         if result.returncode == 0:
             return candidate
-    return pytest.skip(f"no {version} can be run by user {user}")
+    return pytest.skip(f"no {version} that user {user} can run can read {ROOT} and {SITE}")
 
 
 def deadline_passes(pids: list[int], seconds: float) -> list[int]:
