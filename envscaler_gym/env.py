@@ -90,6 +90,7 @@ class ToolEnv(gym.Env[str, Action]):
       ``"process"``: run it in this process, which needs ``trust`` unless it is reviewed; ``None``: in a worker unless
       it is reviewed or trusted.
     * ``trust`` -- run the code in this process, with all of your rights, though nobody has reviewed it.
+    * ``refuse_findings`` -- do not run unreviewed code at all in which the lint finds something, not even in a worker.
     * ``limits`` -- limits of workers that are to differ from
       :class:`~envscaler_gym.isolation.limits.Limits`, for instance ``{"call_seconds": 5}``.
     * ``render_mode`` -- ``"ansi"``: ``render()`` returns the transcript; ``"human"``: it is printed as it grows.
@@ -103,7 +104,8 @@ class ToolEnv(gym.Env[str, Action]):
         UnknownNameError: There is no such environment.
         BundleError: Its bundle is malformed, or no scenario fits the filters.
         ValueError: An argument has a value that is not allowed.
-        UnreviewedCodeError: ``isolation`` is ``"process"``, and the code is neither reviewed nor trusted.
+        UnreviewedCodeError: The code is neither reviewed nor trusted, and ``isolation`` is ``"process"`` or it has
+            findings that refuse it.
         IsolationUnavailable: The code is to run in a worker, and this machine cannot lock one down.
     """
 
@@ -122,6 +124,7 @@ class ToolEnv(gym.Env[str, Action]):
         on_error: str = "raise",
         isolation: str | None = None,
         trust: bool = False,
+        refuse_findings: bool = False,
         limits: dict[str, Any] | None = None,
         render_mode: str | None = None,
     ) -> None:
@@ -149,7 +152,8 @@ class ToolEnv(gym.Env[str, Action]):
         self._transcript = Transcript(live=render_mode == "human") if render_mode else None
         self._runtimes: dict[str, tuple[Bundle, Runtime]] = {}
         self._bundle = self._first_bundle()
-        level_of(self._bundle, isolation, trust=trust)  # what cannot run is an error now, not at the first reset
+        self._refuse_findings = refuse_findings
+        self._admit(self._bundle)  # what cannot run is an error now, not at the first reset
         self.observation_space = TextSpace(max(MAX_TEXT, self._limits.reply_bytes + (1 << 20)))  # a task fits as well
         self.action_space: ActionSpace = ActionSpace(self._constant_tools(), self._sampling_source)
 
@@ -405,6 +409,9 @@ class ToolEnv(gym.Env[str, Action]):
     def _eligible(self, bundle: Bundle) -> tuple[Scenario, ...]:
         return eligible(bundle, self._split, self._difficulty, graded=self._reward != "none")
 
+    def _admit(self, bundle: Bundle) -> None:
+        level_of(bundle, self._isolation, trust=self._trust, refuse_findings=self._refuse_findings)
+
     def _start(self, bundle: Bundle, scenario: Scenario) -> None:
         """Make ``scenario`` the running episode's, in a world of ``bundle``."""
         if self._episode is not None and bundle.id != self._bundle.id:
@@ -419,6 +426,7 @@ class ToolEnv(gym.Env[str, Action]):
             if runtime is None or known is not bundle:  # new, or changed on disk since
                 if runtime is not None:
                     runtime.world.close()
+                self._admit(bundle)
                 runtime = make_runtime(bundle, self._isolation, trust=self._trust, limits=self._limits)
                 self._runtimes[bundle.id] = bundle, runtime
             self._episode = Episode(

@@ -13,6 +13,7 @@ from envscaler_gym.checks import CheckRunner, run_checks
 from envscaler_gym.errors import UnreviewedCodeError, shorten
 from envscaler_gym.isolation.grading import IsolatedChecks
 from envscaler_gym.isolation.limits import Limits
+from envscaler_gym.isolation.lint import lint_bundle
 from envscaler_gym.isolation.workers import require_workers
 from envscaler_gym.isolation.world import IsolatedWorld, WorkerProgram
 from envscaler_gym.trust import is_reviewed
@@ -38,21 +39,32 @@ class Runtime(NamedTuple):
     run_checks: CheckRunner
 
 
-def level_of(bundle: Bundle, isolation: str | None = None, *, trust: bool = False) -> Level:
+def level_of(
+    bundle: Bundle, isolation: str | None = None, *, trust: bool = False, refuse_findings: bool = False
+) -> Level:
     """Decide where a bundle's code runs.
 
     Args:
         bundle: The bundle.
         isolation: ``"process"`` or ``"worker"``; ``None``: in this process if it is reviewed or trusted.
         trust: Treat it as reviewed.
+        refuse_findings: Whether code that is neither may not run at all where the lint finds something in it.
 
     Raises:
-        UnreviewedCodeError: ``"process"`` is asked for, and it is neither reviewed nor trusted.
+        UnreviewedCodeError: ``"process"`` is asked for, and it is neither reviewed nor trusted; or the lint finds
+            something in it, and findings refuse.
         IsolationUnavailable: It is to run in a worker, and this machine cannot lock one down.
     """
     if isolation not in (None, *LEVELS):
         raise ValueError(f"isolation must be one of None, {', '.join(map(repr, LEVELS))}; got {shorten(isolation)}")
-    if isolation != "worker" and (trust or is_reviewed(bundle)):
+    known = trust or is_reviewed(bundle)
+    if refuse_findings and not known and (findings := lint_bundle(bundle)):
+        raise UnreviewedCodeError(
+            f"{bundle.id} ({bundle.path or 'in memory'}) has not been reviewed, and the lint has findings in it "
+            f"({len(findings)}), the first: {findings[0]}. 'envscaler trust' shows them all. Leave refuse_findings out, "
+            "and it runs in a worker all the same."
+        )
+    if isolation != "worker" and known:
         return "process"
     if isolation == "process":
         raise UnreviewedCodeError(

@@ -52,6 +52,20 @@ def test_import_goes_to_the_users_folder_and_says_what_it_skipped(cli: Cli, home
     assert "m.json[1]" in output
 
 
+def test_import_shows_findings_and_leaves_them_out_where_they_refuse(cli: Cli, tmp_path: Path) -> None:
+    source = "import socket\n\nclass Bell:\n    def ring(self) -> dict:\n        return {'success': True}\n"
+    item = {"env_id": "bell", "env_class_name": "Bell", "env_class_code": source}
+    (tmp_path / "m.json").write_text(json.dumps([item]))
+
+    warned = cli("import", tmp_path / "m.json", "--out", tmp_path / "warned").stdout
+    assert "environment.py:1: import:" in warned
+    assert (tmp_path / "warned" / "bell" / "manifest.json").exists()
+
+    refused = cli("import", tmp_path / "m.json", "--out", tmp_path / "refused", "--on-finding", "refuse", code=1).stdout
+    assert "environment.py:1: import:" in refused
+    assert not (tmp_path / "refused").exists()
+
+
 def test_importing_nothing_fails(cli: Cli, home: Path, tmp_path: Path) -> None:
     (tmp_path / "m.json").write_text('[{"env_id": "e2"}]')
     assert "Nothing was imported." in cli("import", tmp_path / "m.json", code=1).stdout
