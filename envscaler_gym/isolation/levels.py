@@ -61,8 +61,8 @@ def level_of(
     if refuse_findings and not known and (findings := lint_bundle(bundle)):
         raise UnreviewedCodeError(
             f"{bundle.id} ({bundle.path or 'in memory'}) has not been reviewed, and the lint has findings in it "
-            f"({len(findings)}), the first: {findings[0]}. 'envscaler trust' shows them all. Leave refuse_findings out, "
-            "and it runs in a worker all the same."
+            f"({len(findings)}), the first: {findings[0]}. 'envscaler trust' shows them all. "
+            "Leave refuse_findings out, and it runs in a worker all the same."
         )
     if isolation != "worker" and known:
         return "process"
