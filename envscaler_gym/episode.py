@@ -123,7 +123,7 @@ class Episode:
             EnvironmentFailure: Generated code failed.
         """
         prepared = self._prepare(action)
-        if isinstance(prepared, Turn):
+        if not isinstance(prepared, tuple):
             return prepared
         tool, arguments = prepared
         return self._turn(tool, self.world.call(tool.name, arguments))
@@ -131,7 +131,7 @@ class Episode:
     def submit(self, action: object) -> Callable[[], Turn]:
         """Begin an action, and return the function that waits for what :meth:`act` would return or raise."""
         prepared = self._prepare(action)
-        if isinstance(prepared, Turn):
+        if not isinstance(prepared, tuple):
             return lambda: prepared
         tool, arguments = prepared
         wait = self.world.submit(tool.name, arguments)
@@ -145,12 +145,12 @@ class Episode:
             content = action.get("content")
             return self._say(content) if len(action) == 1 and isinstance(content, str) else _malformed(action)
         name = action["name"]
-        if type(name) is not str and isinstance(name, str):
-            name = str.__str__(name)  # a subclass may not be hashable
-        tool = self.tools.get(name) if isinstance(name, str) else None
+        if type(name) is not str:
+            name = str.__str__(name) if isinstance(name, str) else None  # a subclass may not be hashable
+        tool = self.tools.get(name)
         if tool is None:
             known = ", ".join(self.tools)
-            problem = f"Unknown tool {shorten(name)}.{did_you_mean(name, self.tools)} The tools are: {known}."
+            problem = f"Unknown tool {shorten(action['name'])}.{did_you_mean(name, self.tools)} The tools are: {known}."
             return Turn(error_text(problem), "unknown_tool")
         try:
             return tool, tool.validate(action["arguments"])
@@ -158,9 +158,11 @@ class Episode:
             return Turn(error_text(str(error)), "invalid_arguments")
 
     def _turn(self, tool: Tool, result: ToolResult) -> Turn:
-        if result.success and tool.kind == "state_change":
+        if not result.success:
+            return Turn(result.text, "refused")
+        if tool.kind == "state_change":
             self.changes += 1
-        return Turn(result.text, "success" if result.success else "refused")
+        return Turn(result.text, "success")
 
     def _say(self, content: str) -> Turn:
         if self._user is None:

@@ -173,11 +173,12 @@ class InProcessWorld:
         max_reply: Longest text that a tool may return, in bytes of UTF-8.
     """
 
-    __slots__ = ("_ambient", "_instance", "_max_reply", "_program")
+    __slots__ = ("_ambient", "_instance", "_max_reply", "_program", "_surely_short")
 
     def __init__(self, program: Program, max_reply: int = MAX_REPLY) -> None:
         self._program = program
         self._max_reply = max_reply
+        self._surely_short = max_reply // 4  # characters of up to four bytes each
 
     def load(self, start_state: Mapping[str, Any], ambient: Ambient) -> Mapping[str, Any]:
         """Build a new instance from a start state, which is copied, and return its state."""
@@ -209,7 +210,7 @@ class InProcessWorld:
             raise ToolFailure(
                 f"{program.class_name}.{name}({shorten(arguments, 200)}) raised {describe_error(error)}"
             ) from error
-        if len(text) > self._max_reply // 4 and len(text.encode()) > self._max_reply:
+        if len(text) > self._surely_short and len(text.encode()) > self._max_reply:
             raise ReplyTooLarge(
                 f"{program.class_name}.{name} returned {len(text)} characters, at most {self._max_reply} bytes"
             )
