@@ -15,7 +15,7 @@ import decimal
 import enum
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
@@ -31,6 +31,7 @@ __all__ = [
     "decode",
     "decode_trusted",
     "encode",
+    "encode_calls",
     "encode_lossy",
 ]
 
@@ -79,6 +80,24 @@ def encode(value: Any) -> bytes:
         NotDataError: It holds something that is not data, or nests too deep.
     """
     return _encode(value, _Tagger())
+
+
+def encode_calls(calls: Sequence[tuple[str, dict[str, Any]]]) -> bytes:
+    """Encode a list of tool names and arguments, as :func:`encode` would, and faster where arguments are flat.
+
+    Raises:
+        NotDataError: An argument is not data, or nests too deep.
+    """
+    pairs = [[name, arguments] for name, arguments in calls]
+    for _, arguments in calls:
+        for value in arguments.values():
+            if type(value) not in _SAFE and (type(value) is not int or not -(1 << 63) <= value < 1 << 64):
+                return encode(pairs)
+    try:
+        data = _ENCODER.encode(pairs)
+    except (TypeError, UnicodeEncodeError):  # a key that is not text, or a lone surrogate
+        return encode(pairs)
+    return encode(pairs) if _MARK in data else data
 
 
 def encode_lossy(value: Any) -> tuple[bytes, bool]:

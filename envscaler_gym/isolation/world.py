@@ -209,7 +209,7 @@ class IsolatedWorld:
         while len(results) < len(calls):
             rest = calls[len(results) :]
             what = f"{len(rest)} calls"
-            request = Batch(_data([[name, arguments] for name, arguments in rest]), share)
+            request = Batch(_data(rest, encoding.encode_calls), share)
             # The worker begins no call after its share of time, and the last one has the deadline of a call.
             deadline = time.monotonic() + share + self._limits.call_seconds
             answer = self._ask(request, _RESULTS, deadline, 2 * self._limits.reply_bytes + 16 * len(rest), what)
@@ -300,9 +300,9 @@ def _ask(
     return answer
 
 
-def _data(value: Any) -> bytes:
+def _data(value: Any, encode: Callable[[Any], bytes] = encoding.encode) -> bytes:
     try:
-        return encoding.encode(value)
+        return encode(value)
     except encoding.NotDataError as error:
         raise StateTooLarge(f"cannot be sent to a worker: {error}") from None
 
