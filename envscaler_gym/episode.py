@@ -122,11 +122,19 @@ class Episode:
         Raises:
             EnvironmentFailure: Generated code failed.
         """
+        if type(action) is dict and len(action) == 2:
+            try:  # the usual way, kept short: a call that fits
+                tool: Any = self.tools.get(action["name"])
+                arguments = tool.check(action["arguments"])
+            except Exception:  # noqa: S110 - any other action; what is wrong with it is said below
+                pass
+            else:
+                return self._turn(tool, self.world.call(tool.name, arguments))
         prepared = self._prepare(action)
         if not isinstance(prepared, tuple):
             return prepared
-        tool, arguments = prepared
-        return self._turn(tool, self.world.call(tool.name, arguments))
+        odd_tool, odd_arguments = prepared  # named by a subclass of str that cannot be looked up
+        return self._turn(odd_tool, self.world.call(odd_tool.name, odd_arguments))
 
     def submit(self, action: object) -> Callable[[], Turn]:
         """Begin an action, and return the function that waits for what :meth:`act` would return or raise."""

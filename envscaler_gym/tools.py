@@ -12,7 +12,7 @@ import inspect
 import json
 import re
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property, lru_cache
 from typing import Any, Optional
 
@@ -81,6 +81,11 @@ class Tool:
     @cached_property
     def _validate(self) -> Any:
         return self._adapter.validator.validate_python
+
+    @cached_property
+    def check(self) -> Callable[[object], dict[str, JSON]]:
+        """What :meth:`validate` does for arguments that fit, in the shortest way; raises anything for others."""
+        return self.validate if self._open else self._validate
 
     def validate(self, arguments: object) -> dict[str, JSON]:
         """Return a checked copy of the arguments.
