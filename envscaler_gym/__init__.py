@@ -39,6 +39,7 @@ from envscaler_gym.spaces import ActionSpace, TextSpace
 from envscaler_gym.suite import SuiteEnv
 from envscaler_gym.tools import Toolset
 from envscaler_gym.types import Action, Message, ToolCall, ToolKind, ToolResult, ToolSpec
+from envscaler_gym.vector import ToolVectorEnv
 
 __version__ = "0.1.0"
 
@@ -73,6 +74,7 @@ __all__ = [
     "ToolKind",
     "ToolResult",
     "ToolSpec",
+    "ToolVectorEnv",
     "Toolset",
     "UnknownNameError",
     "UnreviewedCodeError",
