@@ -13,7 +13,7 @@ import msgspec
 
 from envscaler_gym.ambient import Ambient
 from envscaler_gym.checks import CheckRunner, Score, run_checks
-from envscaler_gym.errors import ScenarioError, did_you_mean, shorten
+from envscaler_gym.errors import GradingFailure, ScenarioError, did_you_mean, shorten
 from envscaler_gym.scenario import Scenario, StartState
 from envscaler_gym.state import to_json
 from envscaler_gym.tools import InvalidArguments, Tool, Toolset
@@ -188,7 +188,8 @@ class Episode:
             enforce_guards: A violated guard makes the reward 0.
 
         Raises:
-            ScenarioError: The scenario has no checks, or under ``delta`` none that counts.
+            ScenarioError: The scenario has no checks.
+            GradingFailure: Under ``delta``, none counts.
             EnvironmentFailure: The state cannot be read, or a check in a worker did not answer at all.
         """
         scenario = self.scenario
@@ -205,7 +206,7 @@ class Episode:
             )
         counted = [result for result in checks if result.counted]
         if not counted:
-            raise ScenarioError(
+            raise GradingFailure(
                 f"Every check of scenario {scenario.id!r} is true at the start; reward='delta' has nothing to count."
             )
         spoiled = enforce_guards and not all(guard.passed for guard in guards)

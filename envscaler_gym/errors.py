@@ -11,6 +11,7 @@
     └── EnvironmentFailure     generated code failed while it ran: never the agent's fault
         ├── LoadFailure        the class could not be built from the start state
         ├── ToolFailure        a tool raised instead of returning a result
+        ├── GradingFailure     no check tells the agent's work from the start state, as delta reward needs
         ├── ReplyTooLarge      a tool returned more than the limit
         ├── StateTooLarge      a state exceeds the limit, or cannot be written as data
         ├── WorkerTimeout      a worker did not answer within its deadline and was killed
@@ -32,6 +33,7 @@ __all__ = [
     "BundleError",
     "EnvScalerError",
     "EnvironmentFailure",
+    "GradingFailure",
     "IsolationUnavailable",
     "LoadFailure",
     "ProtocolViolation",
@@ -92,6 +94,10 @@ class LoadFailure(EnvironmentFailure):
 
 class ToolFailure(EnvironmentFailure):
     """A tool raised instead of returning a result."""
+
+
+class GradingFailure(EnvironmentFailure):
+    """Every check is true at the start, so that delta reward has nothing to count."""
 
 
 class ReplyTooLarge(EnvironmentFailure):

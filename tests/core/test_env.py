@@ -13,7 +13,7 @@ import pytest
 from gymnasium.envs.registration import EnvSpec
 from gymnasium.utils.env_checker import check_env
 
-from envscaler_gym import ScenarioError, ToolEnv, UnknownNameError, registry
+from envscaler_gym import GradingFailure, Scenario, ScenarioError, ToolEnv, UnknownNameError, registry
 from tests import toys
 from tests.core.transcripts import make, played
 
@@ -130,6 +130,22 @@ def test_the_reward_is_the_rounded_fraction() -> None:
     assert finish(tea_shop("both"), RESTOCK)[0] == 0.3333
     assert finish(tea_shop("both"), ORDER)[0] == 0.6667
     assert finish(tea_shop("both"), ORDER, RESTOCK)[0] == 1.0
+
+
+def test_delta_with_nothing_to_count_is_a_failure_of_the_environment(tmp_path: Path) -> None:
+    checks = (toys.check("return True", "Always?"),)
+    scenario = Scenario(id="done", start_state="s", task="Do it.", checks=checks)
+    toys.make_bundle(toys.TEA_SHOP_SOURCE, "TeaShop", [scenario], {"s": {}}, id="toys/Done-v0").save(tmp_path / "done")
+    env = ToolEnv(str(tmp_path / "done"), trust=True, reward="delta", on_error="truncate")
+    env.reset(seed=0)
+    _, reward, _, truncated, info = env.step(BYE)
+    assert (reward, truncated) == (0.0, True)
+    assert info["failure"]["type"] == "GradingFailure"
+
+    env = ToolEnv(str(tmp_path / "done"), trust=True, reward="delta")
+    env.reset(seed=0)
+    with pytest.raises(GradingFailure, match="'done' is true at the start"):
+        env.step(BYE)
 
 
 def test_delta_counts_only_what_is_false_at_the_start() -> None:
