@@ -94,7 +94,7 @@ def _play(plan: Sequence[PlannedEpisode], policy: str, seed: int, *, trust: bool
 def _print_summaries(console: Console, summaries: Sequence[Summary]) -> None:
     failed = ("failed",) if any(summary.failures for summary in summaries) else ()
     numbers = ("episodes", "mean", "min", "max", "steps", "agent\nerrors", *failed)
-    rows = table("environment", "level", *numbers, numbers=numbers)
+    rows = table("environment", "level", *numbers, numbers=numbers, wraps="environment")
     for summary in summaries:
         rows.add_row(
             text(summary.environment),
