@@ -15,12 +15,16 @@ from typing import Annotated, Any, Literal, Union
 import typing_extensions
 from pydantic import ConfigDict, Field, PlainValidator
 
+from envscaler_gym.errors import BundleError
 from envscaler_gym.types import JSON
 
 __all__ = ["MAX_DEPTH", "MAX_INTEGER", "MAX_ITEMS", "MAX_STRING", "JSONValue", "TypeResolver", "typed_dict"]
 
 MAX_STRING = 100_000
 """Longest string that an argument may hold, in characters."""
+
+MAX_TYPES = 4_000
+"""Number of types that the annotations of one module may expand to; records of records grow with every level."""
 
 MAX_DEPTH = 32
 """Deepest nesting that an argument may have."""
@@ -134,9 +138,15 @@ class TypeResolver:
         self._classes = {node.name: node for node in module.body if isinstance(node, ast.ClassDef)}
         self._aliases = _aliases(module)
         self._resolving: set[str] = set()
+        self._left = MAX_TYPES
 
     def resolve(self, node: ast.expr | None) -> Any:
-        """Return the type that an annotation stands for; ``JSONValue`` when there is none or it is unknown."""
+        """Return the type that an annotation stands for; ``JSONValue`` when there is none or it is unknown.
+
+        Raises:
+            BundleError: The annotations of the module expand to more than :data:`MAX_TYPES` types.
+        """
+        self._count()
         if node is None:
             return JSONValue
         if isinstance(node, ast.Constant):
@@ -148,6 +158,13 @@ class TypeResolver:
         if isinstance(node, ast.Subscript):
             return self._subscript(node)
         return JSONValue
+
+    def _count(self) -> None:
+        self._left -= 1
+        if self._left < 0:
+            raise BundleError(
+                f"environment.py: its annotations expand to more than {MAX_TYPES} types; use fewer records of records"
+            )
 
     def _constant(self, value: object) -> Any:
         if value is None:
@@ -209,6 +226,7 @@ class TypeResolver:
         return typed_dict(node.name, fields)
 
     def _fields(self, node: ast.ClassDef, below: tuple[str, ...]) -> dict[str, Any] | None:
+        self._count()
         fields: dict[str, Any] = {}
         is_typed_dict = False
         for base in node.bases:

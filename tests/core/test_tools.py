@@ -558,3 +558,15 @@ def test_a_toolset_is_shared_hashable_and_picklable() -> None:
     assert toys.hostile().tools != SHOP
     assert SHOP.get("__init__") is None
     assert "_audit" not in SHOP
+
+
+def test_annotations_that_expand_without_end_are_an_error() -> None:
+    levels = range(40)
+    doubling = "".join(f"class T{i}(TypedDict):\n    a: 'T{i + 1}'\n    b: 'T{i + 1}'\n" for i in levels)
+    diamonds = "class T0(TypedDict):\n    a: int\nclass U0(T0):\n    pass\n" + "".join(
+        f"class T{i + 1}(T{i}, U{i}):\n    pass\nclass U{i + 1}(T{i}, U{i}):\n    pass\n" for i in levels
+    )
+    for records, name in ((doubling, "T0"), (diamonds, "T40")):
+        tool = f"class Some:\n    def tool(self, x: {name}) -> dict:\n        return {{}}\n"
+        with pytest.raises(BundleError, match="expand to more than 4000 types"):
+            Toolset(f"from typing import TypedDict\n{records}{tool}", "Some", (("tool", "query"),))
