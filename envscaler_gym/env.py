@@ -141,7 +141,7 @@ class ToolEnv(gym.Env[str, Action]):
         self._user = ScriptedUser() if mode == "conversation" else None
         self._reward, self._enforce_guards = reward, guards == "enforce"
         self._truncate_on_error = on_error == "truncate"
-        self._isolation, self._trust, self._limits = isolation, trust, Limits.of(limits)
+        self._limits = Limits.of(limits)
         self.render_mode = render_mode
         self.max_steps = max_steps
         self._seed, self._number, self._steps, self._limit = 0, -1, 0, 0
@@ -152,8 +152,8 @@ class ToolEnv(gym.Env[str, Action]):
         self._transcript = Transcript(live=render_mode == "human") if render_mode else None
         self._runtimes: dict[str, tuple[Bundle, Runtime]] = {}
         self._bundle = self._first_bundle()
-        self._refuse_findings = refuse_findings
-        self._admit(self._bundle)  # what cannot run is an error now, not at the first reset
+        self._admission: dict[str, Any] = {"isolation": isolation, "trust": trust, "refuse_findings": refuse_findings}
+        level_of(self._bundle, **self._admission)  # what cannot run is an error now, not at the first reset
         self.observation_space = TextSpace(max(MAX_TEXT, self._limits.reply_bytes + (1 << 20)))  # a task fits as well
         self.action_space: ActionSpace = ActionSpace(self._constant_tools(), self._sampling_source)
 
@@ -409,9 +409,6 @@ class ToolEnv(gym.Env[str, Action]):
     def _eligible(self, bundle: Bundle) -> tuple[Scenario, ...]:
         return eligible(bundle, self._split, self._difficulty, graded=self._reward != "none")
 
-    def _admit(self, bundle: Bundle) -> None:
-        level_of(bundle, self._isolation, trust=self._trust, refuse_findings=self._refuse_findings)
-
     def _start(self, bundle: Bundle, scenario: Scenario) -> None:
         """Make ``scenario`` the running episode's, in a world of ``bundle``."""
         if self._episode is not None and bundle.id != self._bundle.id:
@@ -426,8 +423,7 @@ class ToolEnv(gym.Env[str, Action]):
             if runtime is None or known is not bundle:  # new, or changed on disk since
                 if runtime is not None:
                     runtime.world.close()
-                self._admit(bundle)
-                runtime = make_runtime(bundle, self._isolation, trust=self._trust, limits=self._limits)
+                runtime = make_runtime(bundle, **self._admission, limits=self._limits)
                 self._runtimes[bundle.id] = bundle, runtime
             self._episode = Episode(
                 scenario, start_state, bundle.tools, runtime.world, self._user, seed, runtime.run_checks

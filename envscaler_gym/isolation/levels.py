@@ -77,7 +77,12 @@ def level_of(
 
 
 def make_runtime(
-    bundle: Bundle, isolation: str | None = None, *, trust: bool = False, limits: Limits | None = None
+    bundle: Bundle,
+    isolation: str | None = None,
+    *,
+    trust: bool = False,
+    refuse_findings: bool = False,
+    limits: Limits | None = None,
 ) -> Runtime:
     """Return what runs a bundle's code, on the level of :func:`level_of`.
 
@@ -87,7 +92,7 @@ def make_runtime(
         IsolationUnavailable: As :func:`level_of`.
     """
     limits = limits or Limits()
-    level = level_of(bundle, isolation, trust=trust)
+    level = level_of(bundle, isolation, trust=trust, refuse_findings=refuse_findings)
     names = tuple(bundle.tools)
     if level == "process":
         program = Program.of(bundle.source, bundle.manifest.class_name, names)

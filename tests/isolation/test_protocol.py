@@ -417,3 +417,32 @@ def test_a_hostile_reply_costs_the_host_little(actor: Actor, answer: bytes) -> N
     with pytest.raises(ProtocolViolation):
         world.call_many([("x", {})]) if b"Results" in answer else world.state()
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 64 << 10
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "plain",
+        "\ud800",
+        '"$":',
+        True,
+        None,
+        7,
+        -(2**63),
+        2**64 - 1,
+        2**64,
+        -(2**63) - 1,
+        10**40,
+        1.5,
+        (1, 2),
+        {"$": 1},
+        [[]],
+    ],
+    ids=repr,
+)
+def test_the_short_way_for_calls_says_what_the_long_way_does(value: object) -> None:
+    for arguments in ({"x": value}, {"$": value}, {"x": "flat", "y": value}):
+        short = encoding.encode_calls([("tool", arguments), ("other", {})])
+        long = encoding.encode([["tool", arguments], ["other", {}]])
+        assert encoding.decode(short, 1 << 20) == encoding.decode(long, 1 << 20) == [["tool", arguments], ["other", {}]]
+        assert repr(encoding.decode(short, 1 << 20)) == repr([["tool", arguments], ["other", {}]])
