@@ -14,7 +14,7 @@ import gymnasium as gym
 import msgspec
 
 from envscaler_gym import Bundle, Check, Manifest, Scenario, SolutionCall, StartState, load_bundle, registry
-from envscaler_gym.bundle import Provenance, ToolEntry
+from envscaler_gym.manifest import Provenance, ToolEntry
 
 __all__ = ["Bare", "Call", "Subject", "make_subjects"]
 

@@ -12,7 +12,7 @@ Importing the package registers every bundle that it finds::
 """
 
 from envscaler_gym import registry
-from envscaler_gym.bundle import Bundle, Manifest, load_bundle
+from envscaler_gym.bundle import Bundle, load_bundle
 from envscaler_gym.checks import Check, CheckResult, Score
 from envscaler_gym.env import EnvSnapshot, ToolEnv
 from envscaler_gym.episode import Episode
@@ -35,6 +35,7 @@ from envscaler_gym.errors import (
     WorkerTimeout,
 )
 from envscaler_gym.isolation import failures
+from envscaler_gym.manifest import Manifest
 from envscaler_gym.scenario import Scenario, SolutionCall, StartState
 from envscaler_gym.spaces import ActionSpace, TextSpace
 from envscaler_gym.suite import SuiteEnv

@@ -21,17 +21,18 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import ValidationError
 
 from envscaler_gym.data import Data
 from envscaler_gym.errors import BundleError, ScenarioError, did_you_mean, shorten
+from envscaler_gym.manifest import Manifest, QualityRecord
 from envscaler_gym.positions import line_of
 from envscaler_gym.scenario import Scenario, StartState
 from envscaler_gym.state import digest
 from envscaler_gym.tools import Toolset
-from envscaler_gym.types import JSON, ToolKind
+from envscaler_gym.types import JSON
 
 __all__ = [
     "ENVIRONMENT",
@@ -40,10 +41,6 @@ __all__ = [
     "MANIFEST",
     "SCENARIOS",
     "Bundle",
-    "Entity",
-    "Manifest",
-    "Provenance",
-    "ToolEntry",
     "explain_validation",
     "load_bundle",
     "unknown_files",
@@ -56,86 +53,6 @@ MANIFEST = "manifest.json"
 SCENARIOS = "scenarios.jsonl"
 FILES = (ENVIRONMENT, INVARIANTS, MANIFEST, SCENARIOS)
 """The files that a bundle may hold; ``invariants.py`` may be missing."""
-
-ID_PATTERN = r"^[A-Za-z0-9_:-]+/[A-Za-z0-9_.:-]+-v\d+$"
-
-
-class Entity(Data):
-    """One kind of record in the state.
-
-    Attributes:
-        name: State attribute that holds the records by key.
-        record: Name of the record's TypedDict.
-        key: Field of the record that repeats its key.
-        attributes: Names of the record's fields, comma-separated, where the source gives no better.
-        description: What a record stands for.
-        references: Entity whose keys a field holds, by field.
-    """
-
-    name: str
-    record: str | None = None
-    key: str | None = None
-    attributes: str | None = None
-    description: str = ""
-    references: Mapping[str, str] = {}
-
-
-class ToolEntry(Data):
-    """One line of the allow-list.
-
-    Attributes:
-        name: Name of the method.
-        kind: ``"query"`` or ``"state_change"``.
-        summary: One sentence, where it is not the docstring's.
-        reads: State attributes that the tool reads.
-        writes: State attributes that the tool writes.
-    """
-
-    name: str
-    kind: ToolKind
-    summary: str = ""
-    reads: Annotated[tuple[str, ...], Field(strict=False)] = ()
-    writes: Annotated[tuple[str, ...], Field(strict=False)] = ()
-
-
-class Provenance(Data):
-    """Where a bundle comes from.
-
-    Attributes:
-        method: How it was made.
-        env_id: Its id in the published data, for imported ones.
-    """
-
-    method: Literal["handwritten", "imported", "synthesized"]
-    env_id: str | None = None
-
-
-class Manifest(Data):
-    """What is known of an environment without running it.
-
-    Attributes:
-        format: Version of the bundle format.
-        id: Gymnasium id.
-        class_name: Name of the synthesized class.
-        summary: One phrase.
-        introduction: One paragraph for the agent.
-        rules: What always holds.
-        entities: Kinds of records in the state.
-        tools: The allow-list.
-        provenance: Where the bundle comes from.
-        digests: SHA-256 of each other file.
-    """
-
-    format: Literal[1] = 1
-    id: str = Field(pattern=ID_PATTERN)
-    class_name: str
-    summary: str = ""
-    introduction: str = ""
-    rules: Annotated[tuple[str, ...], Field(strict=False)] = ()
-    entities: Annotated[tuple[Entity, ...], Field(strict=False)] = ()
-    tools: Annotated[tuple[ToolEntry, ...], Field(strict=False, min_length=1)]
-    provenance: Provenance
-    digests: Mapping[str, str] = {}
 
 
 @dataclass(frozen=True)
@@ -172,8 +89,14 @@ class Bundle:
     @cached_property
     def digest(self) -> str:
         """SHA-256 over everything that makes an episode: code, checks, scenarios and manifest."""
-        manifest = self.manifest.model_dump(mode="json", exclude={"digests"})
+        manifest = self.manifest.model_dump(mode="json", exclude={"digests", "quality"})
         return digest([manifest, self.file_digests()])
+
+    @property
+    def quality(self) -> QualityRecord | None:
+        """What the gates found in exactly this bundle; ``None`` where it was not tried or has changed since."""
+        record = self.manifest.quality
+        return record if record is not None and record.bundle == self.digest else None
 
     def file_digests(self) -> dict[str, str]:
         """Return the SHA-256 of each file but the manifest, as it would be written."""

@@ -26,8 +26,9 @@ import gymnasium as gym
 import msgspec
 from gymnasium.envs.registration import WrapperSpec, parse_env_id
 
-from envscaler_gym.bundle import FILES, ID_PATTERN, MANIFEST, Bundle, load_bundle, unknown_files
+from envscaler_gym.bundle import FILES, MANIFEST, Bundle, load_bundle, unknown_files
 from envscaler_gym.errors import UnknownNameError, did_you_mean, shorten
+from envscaler_gym.manifest import ID_PATTERN
 
 __all__ = ["ENTRY_POINT_GROUP", "SHIPPED", "Problem", "find", "get_bundle", "home", "ids", "problems", "register_all"]
 

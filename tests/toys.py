@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from envscaler_gym.bundle import Bundle, Manifest, Provenance, ToolEntry
+from envscaler_gym.bundle import Bundle
 from envscaler_gym.checks import Check
+from envscaler_gym.manifest import Manifest, Provenance, ToolEntry
 from envscaler_gym.scenario import Scenario, SolutionCall, StartState
 from envscaler_gym.tools import public_methods
 

@@ -8,10 +8,11 @@ from collections.abc import Container, Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from envscaler_gym.bundle import Bundle, Entity, Manifest
+from envscaler_gym.bundle import Bundle
 from envscaler_gym.errors import BundleError
 from envscaler_gym.formats.class_source import class_definition, field_names, function_details
 from envscaler_gym.formats.envscaler import EXTRA, manifest_fields, scenario_fields
+from envscaler_gym.manifest import Entity, Manifest
 from envscaler_gym.scenario import Scenario
 from envscaler_gym.tools import method_nodes
 from envscaler_gym.types import JSON

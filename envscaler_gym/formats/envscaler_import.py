@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from pydantic import ValidationError
 
-from envscaler_gym.bundle import Bundle, Manifest, explain_validation
+from envscaler_gym.bundle import Bundle, explain_validation
 from envscaler_gym.errors import BundleError, did_you_mean, shorten
 from envscaler_gym.formats.envscaler import (
     EXTRA,
@@ -22,6 +22,7 @@ from envscaler_gym.formats.envscaler import (
     scenario_fields,
     structure,
 )
+from envscaler_gym.manifest import Manifest
 from envscaler_gym.scenario import Scenario, StartState
 from envscaler_gym.types import JSON
 

@@ -27,6 +27,7 @@ ORDER = [
     ["spaces"],
     ["checks"],
     ["scenario"],
+    ["manifest"],
     ["bundle"],
     ["draw", "users", "registry"],
     ["trust"],

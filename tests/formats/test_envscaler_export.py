@@ -15,10 +15,11 @@ import pytest
 from hypothesis import given, settings
 
 from envscaler_gym import registry
-from envscaler_gym.bundle import Bundle, Entity, Manifest, Provenance, ToolEntry, load_bundle
+from envscaler_gym.bundle import Bundle, load_bundle
 from envscaler_gym.checks import Check
 from envscaler_gym.errors import BundleError
 from envscaler_gym.formats import export_envscaler, import_envscaler
+from envscaler_gym.manifest import Entity, Manifest, Provenance, ToolEntry
 from envscaler_gym.scenario import DIFFICULTIES, SPLITS, Scenario, SolutionCall, StartState
 
 Item = dict[str, Any]

@@ -13,9 +13,10 @@ import hypothesis.strategies as st
 import pytest
 from hypothesis import given, settings
 
-from envscaler_gym.bundle import Entity, Provenance, ToolEntry, load_bundle
+from envscaler_gym.bundle import load_bundle
 from envscaler_gym.errors import BundleError
 from envscaler_gym.formats import Skipped, import_envscaler, save_all
+from envscaler_gym.manifest import Entity, Provenance, ToolEntry
 
 Item = dict[str, Any]
 Write = Callable[[str, Any], Path]

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
-from envscaler_gym.bundle import Bundle, Manifest, Provenance, ToolEntry
+from envscaler_gym.bundle import Bundle
 from envscaler_gym.checks import Check
 from envscaler_gym.isolation import IsolatedWorld, Limits, WorkerProgram
+from envscaler_gym.manifest import Manifest, Provenance, ToolEntry
 from envscaler_gym.scenario import Scenario, StartState
 from envscaler_gym.tools import public_methods
 

@@ -25,11 +25,12 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from envscaler_gym.bundle import Bundle, Manifest, Provenance, ToolEntry
+from envscaler_gym.bundle import Bundle
 from envscaler_gym.checks import Check
 from envscaler_gym.env import ToolEnv
 from envscaler_gym.isolation.lint import lint
 from envscaler_gym.isolation.spawning import SPAWNER
+from envscaler_gym.manifest import Manifest, Provenance, ToolEntry
 from envscaler_gym.scenario import Scenario, StartState
 
 pytestmark = [pytest.mark.enable_socket, pytest.mark.skipif(sys.platform != "linux", reason="workers need Linux")]

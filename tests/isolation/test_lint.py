@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from envscaler_gym.bundle import Bundle, Manifest, Provenance, ToolEntry, load_bundle
+from envscaler_gym.bundle import Bundle, load_bundle
 from envscaler_gym.checks import Check
 from envscaler_gym.isolation.lint import MAX_SOURCE, Finding, lint, lint_bundle
+from envscaler_gym.manifest import Manifest, Provenance, ToolEntry
 from envscaler_gym.scenario import Scenario, StartState
 
 ROOT = Path(__file__).resolve().parents[2]

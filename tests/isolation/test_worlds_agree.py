@@ -12,9 +12,10 @@ import pytest
 
 from envscaler_gym import ToolEnv, registry
 from envscaler_gym.ambient import Ambient
-from envscaler_gym.bundle import Bundle, Manifest, Provenance, ToolEntry
+from envscaler_gym.bundle import Bundle
 from envscaler_gym.checks import Check
 from envscaler_gym.isolation import Limits, make_runtime
+from envscaler_gym.manifest import Manifest, Provenance, ToolEntry
 from envscaler_gym.scenario import Scenario, StartState
 from envscaler_gym.tools import public_methods
 from envscaler_gym.world import World
