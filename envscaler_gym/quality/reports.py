@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Annotated
+from collections.abc import Callable, Iterable, Mapping
+from typing import Annotated, TypeAlias
 
 from pydantic import Field
 
@@ -11,7 +11,10 @@ from envscaler_gym.data import Data
 from envscaler_gym.manifest import QualityRecord
 from envscaler_gym.types import JSON
 
-__all__ = ["Finding", "GateResult", "QualityReport"]
+__all__ = ["Finding", "GateResult", "Progress", "QualityReport"]
+
+Progress: TypeAlias = Callable[[str, int, int], None]
+"""Is told what is being tried, how much of it is done, and how much there is in all."""
 
 
 class Finding(Data):

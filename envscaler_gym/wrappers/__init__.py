@@ -1,5 +1,6 @@
 """Wrappers: one behaviour per file."""
 
+from envscaler_gym.wrappers.chat import Chat
 from envscaler_gym.wrappers.graded_time_limit import GradedTimeLimit
 
-__all__ = ["GradedTimeLimit"]
+__all__ = ["Chat", "GradedTimeLimit"]

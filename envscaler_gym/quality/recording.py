@@ -1,0 +1,36 @@
+"""The quality record that is shipped with a bundle."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from envscaler_gym.bundle import Bundle
+from envscaler_gym.errors import BundleError
+from envscaler_gym.quality.reports import QualityReport
+
+__all__ = ["recorded", "write_record"]
+
+
+def recorded(bundle: Bundle, report: QualityReport) -> Bundle:
+    """Return a bundle with what a report says of it in its manifest.
+
+    Raises:
+        BundleError: The report is about another bundle, or about this one before it was changed.
+    """
+    if report.bundle != bundle.digest:
+        raise BundleError(
+            f"{bundle.id}: the report is about the bundle with digest {report.bundle}, and this one has "
+            f"{bundle.digest}; check it as it is now"
+        )
+    return replace(bundle, manifest=bundle.manifest.model_copy(update={"quality": report.record()}))
+
+
+def write_record(bundle: Bundle, report: QualityReport) -> None:
+    """Write what a report says of a bundle into the manifest in the bundle's folder.
+
+    Raises:
+        BundleError: The report is about another bundle, or the bundle has no folder.
+    """
+    if bundle.path is None:
+        raise BundleError(f"{bundle.id}: has no folder to be written to; save it first")
+    recorded(bundle, report).save(bundle.path)
