@@ -214,6 +214,16 @@ class ToolEnv(gym.Env[str, Action]):
         return self._episode
 
     @property
+    def mode(self) -> str:
+        """``"task"`` or ``"conversation"``."""
+        return str(self._arguments["mode"])
+
+    @property
+    def episode_seed(self) -> str:
+        """Seed of the running episode's world: the environment's seed, the episode's number and the scenario."""
+        return f"{self._seed}:{self._number}:{self.episode.scenario.id}"
+
+    @property
     def running(self) -> bool:
         """Whether an episode is under way, so that a step can be taken."""
         return self._running

@@ -34,7 +34,7 @@ ORDER = [
     ["isolation"],
     ["episode", "render"],
     ["env"],
-    ["suite", "chat"],
+    ["suite", "chat", "trajectories"],
     ["wrappers"],
     ["vector"],
     ["formats"],
