@@ -63,6 +63,8 @@ class Scenario(Data):
         start_state: Id of the start state.
         task: What the agent is asked to do.
         requests: The same in the pieces in which a user says it in conversation mode; empty: all at once.
+        facts: What the user knows and says when asked: sentences by the words that a question about them holds, such as
+            ``{"card number": "My card has the number 4417."}``.
         checks: Questions about the final state; ``None`` when the scenario cannot be graded.
         guards: Checks that are true at the start and are to stay true.
         solution: Calls that solve the task; empty when none is known.
@@ -77,6 +79,7 @@ class Scenario(Data):
     start_state: str
     task: str = Field(min_length=1, max_length=MAX_WORDS)
     requests: Annotated[tuple[Annotated[str, Field(max_length=MAX_WORDS)], ...], Field(strict=False)] = ()
+    facts: Mapping[str, str] = {}
     checks: Annotated[tuple[Check, ...], Field(strict=False, min_length=1)] | None = None
     guards: Annotated[tuple[Check, ...], Field(strict=False)] = ()
     solution: Annotated[tuple[SolutionCall, ...], Field(strict=False)] = ()
