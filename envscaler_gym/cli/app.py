@@ -19,8 +19,10 @@ from envscaler_gym.cli.list import list_environments
 from envscaler_gym.cli.play import play
 from envscaler_gym.cli.run import run
 from envscaler_gym.cli.seal import seal
+from envscaler_gym.cli.sft import sft
 from envscaler_gym.cli.show import show
 from envscaler_gym.cli.trust import trust
+from envscaler_gym.cli.view import view
 from envscaler_gym.errors import EnvScalerError
 
 __all__ = ["app", "main"]
@@ -50,6 +52,8 @@ app.command("list")(list_environments)
 app.command("show")(show)
 app.command("play")(play)
 app.command("run")(run)
+app.command("view")(view)
+app.command("sft")(sft)
 app.command("import")(import_)
 app.command("export")(export)
 app.command("trust")(trust)

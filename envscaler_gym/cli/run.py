@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -40,6 +41,9 @@ def run(
     ] = None,
     split: Annotated[Split | None, typer.Option(help="Only scenarios of this split.")] = None,
     difficulty: Annotated[Difficulty | None, typer.Option(help="Only scenarios of this difficulty.")] = None,
+    record: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Add the episodes to this file, for 'view' and 'sft'.")
+    ] = None,
     seed: Seed = 0,
     json: Json = False,
     trust: Trust = False,
@@ -64,7 +68,7 @@ def run(
             stderr().print(text(f"left out: {error}", "yellow"), soft_wrap=True)
     if not plan:
         raise ScenarioError("No environment has a scenario that fits, so there is nothing to play.")
-    results = _play(plan, policy, seed, trust=trust)
+    results = _play(plan, policy, seed, trust=trust, record=record)
     summaries = summarize(results)
     if json:
         print_json(
@@ -82,9 +86,11 @@ def run(
         raise typer.Exit(1)
 
 
-def _play(plan: Sequence[PlannedEpisode], policy: str, seed: int, *, trust: bool) -> list[EpisodeResult]:
+def _play(
+    plan: Sequence[PlannedEpisode], policy: str, seed: int, *, trust: bool, record: Path | None
+) -> list[EpisodeResult]:
     console = stderr()
-    episodes = run_policy(plan, make_policy(policy, seed), trust=trust)
+    episodes = run_policy(plan, make_policy(policy, seed), trust=trust, record=record, name=policy)
     progress = track(
         episodes, "playing", total=len(plan), console=console, transient=True, disable=not console.is_terminal
     )

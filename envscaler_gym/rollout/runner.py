@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
 from itertools import groupby
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import gymnasium as gym
@@ -17,6 +18,7 @@ from envscaler_gym.registry import get_bundle
 from envscaler_gym.rollout.policies import Policy
 from envscaler_gym.rollout.results import EpisodeResult
 from envscaler_gym.types import Action, Outcome
+from envscaler_gym.wrappers import RecordTrajectory
 
 __all__ = ["PlannedEpisode", "plan_episodes", "run_episode", "run_policy"]
 
@@ -114,7 +116,9 @@ def run_episode(
     )
 
 
-def run_policy(plan: Iterable[PlannedEpisode], policy: Policy, *, trust: bool = False) -> Iterator[EpisodeResult]:
+def run_policy(
+    plan: Iterable[PlannedEpisode], policy: Policy, *, trust: bool = False, record: Path | None = None, name: str = ""
+) -> Iterator[EpisodeResult]:
     """Let a policy play planned episodes, and yield the result of each when it ends.
 
     A failure of the environment stands in the result, and the next episode is played.
@@ -123,12 +127,16 @@ def run_policy(plan: Iterable[PlannedEpisode], policy: Policy, *, trust: bool = 
         plan: The episodes; see :func:`plan_episodes`.
         policy: Who plays.
         trust: Run code that nobody has reviewed in this process instead of in a worker.
+        record: JSONL file to which each episode's trajectory is added; ``None`` for none.
+        name: Name of the policy, as it is to stand in the trajectories.
 
     Raises:
         IsolationUnavailable: An environment's code is to run in a worker, and this machine cannot lock one down.
         ScenarioError: The policy cannot play a scenario.
     """
     for environment, episodes in groupby(plan, key=lambda planned: planned.environment):
-        with closing(ToolEnv(environment, on_error="truncate", trust=trust)) as env:
+        plain = ToolEnv(environment, on_error="truncate", trust=trust)
+        env = plain if record is None else RecordTrajectory(plain, str(record), name)
+        with closing(env):
             for planned in episodes:
                 yield run_episode(env, policy, seed=planned.seed, options={"scenario": planned.scenario})

@@ -8,6 +8,7 @@ from envscaler_gym.trajectories.trajectory import (
     read_trajectories,
     write_trajectories,
 )
+from envscaler_gym.trajectories.viewer import view_page
 
 __all__ = [
     "Trajectory",
@@ -16,5 +17,6 @@ __all__ = [
     "append_trajectory",
     "read_trajectories",
     "replay",
+    "view_page",
     "write_trajectories",
 ]
