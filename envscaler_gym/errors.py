@@ -8,6 +8,17 @@
     ├── UnknownNameError       an environment, bundle, tool or policy of that name does not exist
     ├── UnreviewedCodeError    code that nobody has reviewed would have to run with full rights
     ├── IsolationUnavailable   this machine cannot lock a worker down, so unreviewed code does not run on it
+    ├── StoreDamaged           a file of recorded completions holds a line that cannot be read
+    ├── ModelError             a language model gave nothing that can be used
+    │   ├── UnusableAnswer     it answered, and not what was asked: what the answer was for is given up
+    │   │   ├── BadOutput          after every repair
+    │   │   └── ModelRefusal       it declined
+    │   └── RunStopped         it cannot be asked now: the run ends where it is, and goes on from there later
+    │       ├── ModelUnavailable   the provider failed after every retry, or does not take such requests
+    │       │   └── ModelTimeout   because it did not answer in time
+    │       ├── MissingCompletion  a replay came to a request that was never recorded
+    │       ├── BudgetExceeded     the next call could exceed what may be spent
+    │       └── WaitingForCompletions  the request is written to a batch file, and its answer comes later
     └── EnvironmentFailure     generated code failed while it ran: never the agent's fault
         ├── LoadFailure        the class could not be built from the start state
         ├── ToolFailure        a tool raised instead of returning a result
@@ -27,22 +38,34 @@ from __future__ import annotations
 import difflib
 import re
 import reprlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 __all__ = [
+    "BadOutput",
+    "BudgetExceeded",
     "BundleError",
     "EnvScalerError",
     "EnvironmentFailure",
     "GradingFailure",
     "IsolationUnavailable",
     "LoadFailure",
+    "MissingCompletion",
+    "ModelError",
+    "ModelRefusal",
+    "ModelTimeout",
+    "ModelUnavailable",
     "ProtocolViolation",
     "ReplyTooLarge",
+    "RunStopped",
     "ScenarioError",
     "StateTooLarge",
+    "StoreDamaged",
     "ToolFailure",
     "UnknownNameError",
     "UnreviewedCodeError",
+    "UnusableAnswer",
+    "WaitingForCompletions",
     "WorkerCrash",
     "WorkerOutOfMemory",
     "WorkerTimeout",
@@ -82,6 +105,56 @@ class UnreviewedCodeError(EnvScalerError):
 
 class IsolationUnavailable(EnvScalerError):
     """This machine cannot lock a worker down, so code that nobody has reviewed does not run on it."""
+
+
+class StoreDamaged(EnvScalerError):
+    """A file of recorded completions holds a line, before its last, that cannot be read."""
+
+
+class ModelError(EnvScalerError):
+    """A language model gave nothing that can be used."""
+
+
+class UnusableAnswer(ModelError):
+    """A model answered, and not what was asked; asking the same again would not help."""
+
+
+class BadOutput(UnusableAnswer):
+    """An answer was no JSON, did not fit its schema or was cut off, after every repair."""
+
+
+class ModelRefusal(UnusableAnswer):
+    """A model, or its provider's filter, declined to answer."""
+
+
+class RunStopped(ModelError):
+    """A model cannot be asked now. It says nothing about what the answer was for: the run goes on from here later."""
+
+
+class ModelUnavailable(RunStopped):
+    """The provider failed after every retry, or does not take requests like this one.
+
+    Attributes:
+        failures: How often it failed, by kind of failure.
+    """
+
+    failures: Mapping[str, int] = MappingProxyType({})
+
+
+class ModelTimeout(ModelUnavailable):
+    """The provider did not answer in time, in any try."""
+
+
+class MissingCompletion(RunStopped):
+    """A replay came to a request that was never recorded, and no model is there to answer it."""
+
+
+class BudgetExceeded(RunStopped):
+    """The next call could exceed what may be spent."""
+
+
+class WaitingForCompletions(RunStopped):
+    """A request stands in a batch file, and its answer is not there yet."""
 
 
 class EnvironmentFailure(EnvScalerError):
