@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
@@ -17,11 +17,11 @@ from envscaler_gym.errors import EnvironmentFailure, ScenarioError, shorten
 from envscaler_gym.isolation import LEVELS, Limits, Runtime, count_failure, level_of, make_runtime
 from envscaler_gym.registry import get_bundle
 from envscaler_gym.render import Transcript
-from envscaler_gym.scenario import DIFFICULTIES, SPLITS, Scenario
+from envscaler_gym.scenario import DIFFICULTIES, SPLITS, Difficulty, Scenario
 from envscaler_gym.spaces import MAX_TEXT, ActionSpace, TextSpace
 from envscaler_gym.tools import Toolset
 from envscaler_gym.types import Action, ToolSpec
-from envscaler_gym.users import ScriptedUser
+from envscaler_gym.users import ScriptedUser, User
 
 __all__ = ["EnvSnapshot", "StepResult", "ToolEnv", "take_option"]
 
@@ -44,6 +44,7 @@ class EnvSnapshot(NamedTuple):
     running: bool
     score: Score | None
     transcript: tuple[str, ...]
+    notes: Mapping[str, Any]
 
 
 class ToolEnv(gym.Env[str, Action]):
@@ -57,6 +58,7 @@ class ToolEnv(gym.Env[str, Action]):
     ## Action Space
     A tool call ``{"name": str, "arguments": dict}`` or a message ``{"content": str}``. In ``task`` mode a message ends
     the episode; in ``conversation`` mode it goes to the user, who ends the episode.
+    Who the user is can be changed between episodes: ``env.unwrapped.user = LLMUser(…)``.
     ``action_space.sample()`` draws calls that fit the tools' schemas and use values that the state holds.
 
     ## Observation Space
@@ -66,7 +68,8 @@ class ToolEnv(gym.Env[str, Action]):
 
     ## Starting State
     A scenario's start state. Scenario, clock, ids and randomness are a function of the seed and of the number of
-    episodes since it was given. ``reset(options={"scenario": id})`` chooses the scenario.
+    episodes since it was given. ``reset(options={"scenario": id})`` chooses the scenario, and
+    ``reset(options={"difficulty": "easy"})`` the difficulty of the one that is drawn.
 
     ## Rewards
     0 until the end. Then ``round(passed / checks, 4)``, whether the episode was terminated or truncated, and
@@ -138,7 +141,7 @@ class ToolEnv(gym.Env[str, Action]):
         _one_of("isolation", isolation, (None, *LEVELS))
         _one_of("render_mode", render_mode, (None, *self.metadata["render_modes"]))
         self._split, self._difficulty = split, difficulty
-        self._user = ScriptedUser() if mode == "conversation" else None
+        self.user: User | None = ScriptedUser() if mode == "conversation" else None
         self._reward, self._enforce_guards = reward, guards == "enforce"
         self._truncate_on_error = on_error == "truncate"
         self._limits = Limits.of(limits)
@@ -151,6 +154,7 @@ class ToolEnv(gym.Env[str, Action]):
         self._score: Score | None = None
         self._transcript = Transcript(live=render_mode == "human") if render_mode else None
         self._runtimes: dict[str, tuple[Bundle, Runtime]] = {}
+        self.notes: dict[str, Any] = {}
         self._bundle = self._first_bundle()
         self._admission: dict[str, Any] = {"isolation": isolation, "trust": trust, "refuse_findings": refuse_findings}
         level_of(self._bundle, **self._admission)  # what cannot run is an error now, not at the first reset
@@ -168,10 +172,13 @@ class ToolEnv(gym.Env[str, Action]):
         return self._bundle.tools
 
     def _draw(self, seed: int, number: int, options: dict[str, Any]) -> tuple[Bundle, Scenario]:
-        scenario_id = take_option(options, "scenario")
+        scenario_id, difficulty = take_option(options, "scenario"), take_option(options, "difficulty")
         if scenario_id is not None:
             return self._bundle, self._bundle.scenario(scenario_id)
-        return self._bundle, draw(self._eligible(self._bundle), seed, number)
+        return self._bundle, draw(self._eligible(self._bundle, difficulty), seed, number)
+
+    def _candidate_bundles(self) -> Iterable[Bundle]:
+        return (self._bundle,)
 
     def _bundle_of(self, environment: str) -> Bundle:
         return get_bundle(environment)
@@ -224,6 +231,17 @@ class ToolEnv(gym.Env[str, Action]):
         return f"{self._seed}:{self._number}:{self.episode.scenario.id}"
 
     @property
+    def episode_key(self) -> tuple[int, int]:
+        """The seed, and the number of the episode since it was given: what all draws for an episode depend on."""
+        return self._seed, self._number
+
+    @property
+    def difficulties(self) -> tuple[Difficulty, ...]:
+        """The difficulties that a scenario can be drawn with, easiest first."""
+        found = {scenario.difficulty for bundle in self._candidate_bundles() for scenario in self._fitting(bundle)}
+        return tuple(difficulty for difficulty in DIFFICULTIES if difficulty in found)
+
+    @property
     def running(self) -> bool:
         """Whether an episode is under way, so that a step can be taken."""
         return self._running
@@ -240,7 +258,8 @@ class ToolEnv(gym.Env[str, Action]):
 
         Args:
             seed: Seed of this episode and, together with their number, of those that follow.
-            options: ``{"scenario": id}`` chooses the scenario.
+            options: ``{"scenario": id}`` chooses the scenario; ``{"difficulty": "easy"}`` has one of this difficulty
+                drawn.
 
         Returns:
             The task (or the user's first turn), and the ids of environment and scenario with what is known of them.
@@ -257,7 +276,8 @@ class ToolEnv(gym.Env[str, Action]):
         bundle, scenario = self._draw(self._seed, self._number + 1, rest)
         if rest:
             raise ValueError(
-                f"Unknown reset options {shorten(list(rest))}; allowed: 'scenario' (and 'environment' in a suite)."
+                f"Unknown reset options {shorten(list(rest))}; allowed: 'scenario' and "
+                "'difficulty' (and 'environment' in a suite)."
             )
         if scenario.checks is None and self._reward != "none":
             raise ScenarioError(
@@ -267,6 +287,7 @@ class ToolEnv(gym.Env[str, Action]):
         self._number += 1
         self._start(bundle, scenario)
         self._steps, self._score, self._running = 0, None, True
+        self.notes.clear()
         observation = scenario.task if self._failure else self.episode.begin()
         if self._transcript is not None:
             state = None if self._failure else self.episode.initial_state
@@ -320,27 +341,48 @@ class ToolEnv(gym.Env[str, Action]):
             reward = self._finish(info) if turn.ended or truncated else 0.0
             state = self.episode.world.state() if self._transcript is not None else None
         except EnvironmentFailure as failure:
-            self._running = False
-            if failure is not self._failure:  # that one was counted when the episode started
-                count_failure(self._bundle.id, failure)
-            if not self._truncate_on_error:
-                raise
-            turn, reward, truncated = Turn(error_text(f"The environment failed: {failure}"), "failure"), 0.0, True
-            state = self._score = None
-            info = {"outcome": "failure", "failure": {"type": type(failure).__name__, "message": str(failure)}}
+            return self.fail(action, failure)
         if self._transcript is not None:
             self._transcript.add_turn(action, turn.observation, turn.outcome, state)
             if self._score is not None:
                 self._transcript.add_score(self._score)
         return turn.observation, reward, turn.ended, truncated, info
 
+    def fail(self, action: Action, failure: EnvironmentFailure) -> StepResult:
+        """End the episode with a failure that an action met, here or in a wrapper.
+
+        Returns:
+            The step's result, where ``on_error`` is ``"truncate"``.
+
+        Raises:
+            EnvironmentFailure: It is ``"raise"``.
+        """
+        self._running, self._score = False, None
+        if failure is not self._failure:  # that one was counted when the episode started
+            count_failure(self._bundle.id, failure)
+        if not self._truncate_on_error:
+            raise failure
+        observation = error_text(f"The environment failed: {failure}")
+        if self._transcript is not None:
+            self._transcript.add_turn(action, observation, "failure", None)
+        info = {"outcome": "failure", "failure": {"type": type(failure).__name__, "message": str(failure)}}
+        return observation, 0.0, False, True, info
+
     def _finish(self, info: dict[str, Any]) -> float:
         self._running = False
         if self._reward == "none":
             return 0.0
-        self._score = self.episode.grade(delta=self._reward == "delta", enforce_guards=self._enforce_guards)
+        self._score = self.grade()
         info["score"] = self._score.to_dict()
         return self._score.reward
+
+    def grade(self) -> Score:
+        """Return the score that the episode would have if it ended now; not for the agent."""
+        return self.episode.grade(delta=self._reward == "delta", enforce_guards=self._enforce_guards)
+
+    def refund_step(self) -> None:
+        """Take back that the last step counts towards ``max_steps``; for wrappers that caused it."""
+        self._steps -= 1
 
     def sample_action(self) -> Action:
         """Draw a tool call for the running episode, as a function of the seed, the episode's number and the step.
@@ -380,6 +422,7 @@ class ToolEnv(gym.Env[str, Action]):
             self._running,
             self._score,
             tuple(self._transcript.blocks) if self._transcript else (),
+            dict(self.notes),
         )
 
     def restore(self, snapshot: EnvSnapshot) -> None:
@@ -390,6 +433,7 @@ class ToolEnv(gym.Env[str, Action]):
         self._start(bundle, bundle.scenario(snapshot.scenario))
         self.episode.restore(snapshot.episode)
         self._running, self._score = snapshot.running, snapshot.score
+        self.notes = dict(snapshot.notes)
         if self._transcript is not None:
             self._transcript.blocks[:] = snapshot.transcript
             self._transcript.resume(self.episode.world.state(), self._steps)
@@ -416,8 +460,14 @@ class ToolEnv(gym.Env[str, Action]):
 
     # Inner workings.
 
-    def _eligible(self, bundle: Bundle) -> tuple[Scenario, ...]:
-        return eligible(bundle, self._split, self._difficulty, graded=self._reward != "none")
+    def _eligible(self, bundle: Bundle, difficulty: str | None = None) -> tuple[Scenario, ...]:
+        return eligible(bundle, self._split, difficulty or self._difficulty, graded=self._reward != "none")
+
+    def _fitting(self, bundle: Bundle) -> tuple[Scenario, ...]:
+        try:
+            return self._eligible(bundle)
+        except ScenarioError:
+            return ()
 
     def _start(self, bundle: Bundle, scenario: Scenario) -> None:
         """Make ``scenario`` the running episode's, in a world of ``bundle``."""
@@ -436,7 +486,7 @@ class ToolEnv(gym.Env[str, Action]):
                 runtime = make_runtime(bundle, **self._admission, limits=self._limits)
                 self._runtimes[bundle.id] = bundle, runtime
             self._episode = Episode(
-                scenario, start_state, bundle.tools, runtime.world, self._user, seed, runtime.run_checks
+                scenario, start_state, bundle.tools, runtime.world, self.user, seed, runtime.run_checks
             )
         except EnvironmentFailure as failure:
             count_failure(bundle.id, failure)

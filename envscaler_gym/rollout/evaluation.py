@@ -194,7 +194,8 @@ async def evaluate(
         on_result: Is told each result.
 
     Raises:
-        BudgetExceeded: The next call of the model could exceed what may be spent; what was played is in the folder.
+        RunStopped: The model cannot be asked now, as when the next call could exceed what may be spent. What was
+            played is in the folder.
         ValueError: A player needs a model, and there is none.
     """
     done = folder.done

@@ -13,7 +13,7 @@ from pydantic import Field
 from envscaler_gym.chat import SYSTEM_PROMPT
 from envscaler_gym.data import Data
 from envscaler_gym.env import ToolEnv
-from envscaler_gym.errors import BudgetExceeded, ModelError
+from envscaler_gym.errors import ModelUnavailable, UnusableAnswer
 from envscaler_gym.llm.model import ChatMessage, Completion, CompletionRequest, FunctionCall, LanguageModel
 from envscaler_gym.llm.usage import Usage
 from envscaler_gym.rollout.policies import make_policy
@@ -91,7 +91,7 @@ class Player(Protocol):
             options: Arguments of the environment.
 
         Raises:
-            BudgetExceeded: The next call of the model could exceed what may be spent.
+            RunStopped: The model cannot be asked now, as when the next call could exceed what may be spent.
         """
         ...
 
@@ -162,9 +162,7 @@ class ChatPlayer(Data):
             tally = _Tally(self.name, planned, attempt, start)
             try:
                 await self._converse(env, model, attempt, tally)
-            except BudgetExceeded:
-                raise
-            except ModelError as error:
+            except (ModelUnavailable, UnusableAnswer) as error:
                 tally.fail("infrastructure", str(error))
             trajectory = recorder.trajectory
             if trajectory is not None:

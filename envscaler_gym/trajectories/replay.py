@@ -12,7 +12,7 @@ from envscaler_gym.isolation import make_runtime
 from envscaler_gym.registry import get_bundle
 from envscaler_gym.state import digest
 from envscaler_gym.trajectories.trajectory import Trajectory
-from envscaler_gym.users import ScriptedUser
+from envscaler_gym.users import ScriptedUser, User
 
 __all__ = ["TrajectoryMismatch", "replay"]
 
@@ -21,12 +21,15 @@ class TrajectoryMismatch(EnvScalerError):
     """A recorded episode does not come out again as it was recorded."""
 
 
-def replay(trajectory: Trajectory, bundle: Bundle | None = None, *, trust: bool = False) -> Score | None:
+def replay(
+    trajectory: Trajectory, bundle: Bundle | None = None, *, user: User | None = None, trust: bool = False
+) -> Score | None:
     """Play a recorded episode again.
 
     Args:
         trajectory: The episode.
         bundle: Its bundle; found by the environment's id unless given.
+        user: Who the agent talked to in conversation mode; the scripted user unless given.
         trust: Run unreviewed code in this process.
 
     Returns:
@@ -41,7 +44,7 @@ def replay(trajectory: Trajectory, bundle: Bundle | None = None, *, trust: bool 
     bundle = bundle or get_bundle(trajectory.environment)
     scenario = bundle.scenario(trajectory.scenario)
     runtime = make_runtime(bundle, trust=trust)
-    user = ScriptedUser() if trajectory.mode == "conversation" else None
+    user = (user or ScriptedUser()) if trajectory.mode == "conversation" else None
     start_state = bundle.start_states[scenario.start_state]
     with closing(runtime.world):
         episode = Episode(scenario, start_state, bundle.tools, runtime.world, user, trajectory.seed, runtime.run_checks)
