@@ -27,18 +27,22 @@ class Invariant(NamedTuple):
     violations: Callable[[Mapping[str, Any]], list[str]]
 
 
-def load_invariants(source: str) -> tuple[Invariant, ...]:
-    """Execute a bundle's ``invariants.py`` (reviewed code only) and return its public functions in order.
+def load_invariants(source: str, builtins: Mapping[str, Any] | None = None) -> tuple[Invariant, ...]:
+    """Execute a bundle's ``invariants.py`` and return its public functions in order.
 
     Args:
-        source: Source of the module.
+        source: Source of the module; reviewed, unless this process is a worker.
+        builtins: Builtins of the module; ``None`` for all, with stand-ins for clock and randomness.
 
     Raises:
         LoadFailure: The module cannot be executed.
     """
-    namespace: dict[str, Any] = {"__name__": "envscaler.invariants", "__builtins__": ambient_builtins()}
+    namespace: dict[str, Any] = {
+        "__name__": "envscaler.invariants",
+        "__builtins__": dict(builtins or ambient_builtins()),
+    }
     try:
-        exec(compile_source(source, "<invariants>"), namespace)  # noqa: S102 - reviewed code only
+        exec(compile_source(source, "<invariants>"), namespace)  # noqa: S102 - reviewed, or in a worker
     except Exception as error:
         raise LoadFailure(f"invariants.py raised {type(error).__name__}: {error}") from error
     return tuple(

@@ -81,6 +81,10 @@ class World(Protocol):
         """
         ...
 
+    def advance(self, microseconds: int) -> None:
+        """Let time pass on the episode's clock while nothing happens."""
+        ...
+
     def state(self) -> dict[str, Any]:
         """Return a copy of the state.
 
@@ -223,6 +227,10 @@ class InProcessWorld:
     def submit(self, name: str, arguments: dict[str, JSON]) -> Callable[[], ToolResult]:
         """Return a function that runs a tool."""
         return partial(self.call, name, arguments)
+
+    def advance(self, microseconds: int) -> None:
+        """Let time pass on the episode's clock."""
+        self._ambient.microseconds += microseconds
 
     def state(self) -> dict[str, Any]:
         """Return a copy of the state."""

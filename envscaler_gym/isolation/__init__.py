@@ -14,6 +14,8 @@ Importing this package starts no process; the first episode does.
     bootstrap   start of the zygote                   zygote      forks workers
     lockdown    gives up every right                  seccomp     the filter of system calls
     worker      runs the code                         guarded     builtins and modules that the code finds
+    probe       watches each call closely             probe_server, probe_frames  the same in a worker
+    instrument  counters in the code                  evidence    what is seen of a call
     doctor      what this machine can do              lint        what a source reaches for
 """
 

@@ -17,6 +17,8 @@ from envscaler_gym.types import ToolResult
 __all__ = [
     "HEADER",
     "OUT_OF_MEMORY",
+    "Advance",
+    "Advanced",
     "Batch",
     "Call",
     "Clock",
@@ -26,6 +28,7 @@ __all__ = [
     "FailureKind",
     "GetState",
     "Grade",
+    "GradeAll",
     "Kill",
     "Killed",
     "Load",
@@ -41,6 +44,7 @@ __all__ = [
     "StateIs",
     "Unavailable",
     "Verdict",
+    "Verdicts",
     "frame",
 ]
 
@@ -162,6 +166,16 @@ class Batch(_Message, frozen=True):
     seconds: float
 
 
+class Advance(_Message, frozen=True):
+    """Let time pass on the clock.
+
+    Attributes:
+        microseconds: How much.
+    """
+
+    microseconds: int
+
+
 class GetState(_Message, frozen=True):
     """Return the state.
 
@@ -188,7 +202,23 @@ class Grade(_Message, frozen=True):
     clock: Clock
 
 
-Request = Compile | Load | Restore | Call | Batch | GetState | Grade
+class GradeAll(_Message, frozen=True):
+    """Run checks over several final states; each state is answered by a frame of its own.
+
+    Attributes:
+        sources: Sources of the checks.
+        initial_state: The encoded state at the start.
+        final_states: The encoded states at the end.
+        clock: The clock that each check starts from.
+    """
+
+    sources: tuple[str, ...]
+    initial_state: bytes
+    final_states: tuple[bytes, ...]
+    clock: Clock
+
+
+Request = Compile | Load | Restore | Call | Batch | Advance | GetState | Grade | GradeAll
 
 
 # --- answers ----------------------------------------------------------------------------------------------------------
@@ -275,6 +305,10 @@ class Restored(_Message, frozen=True):
     """The state was replaced."""
 
 
+class Advanced(_Message, frozen=True):
+    """The clock was moved."""
+
+
 class StateIs(_Message, frozen=True):
     """The encoded state, and the clock."""
 
@@ -287,6 +321,12 @@ class Verdict(_Message, frozen=True):
 
     passed: bool
     error: str | None
+
+
+class Verdicts(_Message, frozen=True):
+    """What all checks said of one final state."""
+
+    verdicts: list[Verdict]
 
 
 # --- between the host and the zygote ----------------------------------------------------------------------------------

@@ -19,6 +19,8 @@ from envscaler_gym.isolation import encoding
 from envscaler_gym.isolation.frames import (
     HEADER,
     OUT_OF_MEMORY,
+    Advance,
+    Advanced,
     Batch,
     Call,
     Clock,
@@ -28,6 +30,7 @@ from envscaler_gym.isolation.frames import (
     FailureKind,
     GetState,
     Grade,
+    GradeAll,
     Load,
     Loaded,
     Request,
@@ -37,9 +40,13 @@ from envscaler_gym.isolation.frames import (
     Results,
     StateIs,
     Verdict,
+    Verdicts,
     frame,
 )
 from envscaler_gym.isolation.guarded import guarded_builtins
+from envscaler_gym.isolation.probe_frames import ProbeRequest
+from envscaler_gym.isolation.probe_server import ProbeServer
+from envscaler_gym.state import to_json
 from envscaler_gym.types import ToolResult
 from envscaler_gym.verdicts import run_check
 from envscaler_gym.world import InProcessWorld, Program, WorldSnapshot, compile_class
@@ -47,7 +54,7 @@ from envscaler_gym.world import InProcessWorld, Program, WorldSnapshot, compile_
 __all__ = ["builtins", "serve"]
 
 _DATES = encoding.DateTypes(VirtualDate, VirtualDatetime)
-_decoder = msgspec.msgpack.Decoder(Request)
+_decoder = msgspec.msgpack.Decoder(Request | ProbeRequest)
 _encoder = msgspec.msgpack.Encoder()
 
 
@@ -78,16 +85,21 @@ class _Worker:
         self.ambient = Ambient("1970-01-01", "")
         self.world: InProcessWorld
         self.state_bytes = self.reply_bytes = 0
+        self.probes = ProbeServer(self.decode, builtins())
 
     def send(self, message: msgspec.Struct) -> None:
         data = memoryview(frame(_encoder.encode(message)))
         while data:
             data = data[os.write(self.channel, data) :]
 
-    def answer(self, request: Request) -> None:
+    def answer(self, request: Request | ProbeRequest) -> None:
         try:
             if isinstance(request, Grade):
                 self.grade(request)
+            elif isinstance(request, GradeAll):
+                self.grade_all(request)
+            elif isinstance(request, ProbeRequest):
+                self.send(self.probes.answer(request))
             else:
                 self.send(self.do(request))
         except MemoryError:
@@ -97,11 +109,14 @@ class _Worker:
         except BaseException as error:  # whatever generated code may raise ends here
             self.send(Failed("crash", describe_error(error)))
 
-    def do(self, request: Compile | Load | Restore | Call | Batch | GetState) -> msgspec.Struct:
+    def do(self, request: Compile | Load | Restore | Call | Batch | Advance | GetState) -> msgspec.Struct:
         if isinstance(request, Call):
             return Result(self.world.call(request.name, self.decode(request.arguments)))
         if isinstance(request, Batch):
             return self.run_batch(request)
+        if isinstance(request, Advance):
+            self.world.advance(request.microseconds)
+            return Advanced()
         if isinstance(request, GetState):
             state = self.encode_state(exact=request.exact)
             return StateIs(Clock.of(self.ambient), state)
@@ -142,12 +157,28 @@ class _Worker:
 
     def grade(self, request: Grade) -> None:
         ambient = request.clock.ambient()
-        start = ambient.snapshot()
         for source in request.sources:
-            states = self.decode(request.initial_state), self.decode(request.final_state)
-            verdict = run_check(source, *states, ambient, start, builtins())
-            error = verdict.error and verdict.error.encode("utf-8", "backslashreplace").decode()
-            self.send(Verdict(verdict.passed, error))
+            self.send(self.verdict(source, request.initial_state, request.final_state, ambient))
+
+    def grade_all(self, request: GradeAll) -> None:
+        ambient = request.clock.ambient()
+        for final in request.final_states:
+            # As in this process: one pair of copies serves all checks, unless one of them has written to it.
+            shared = self.decode(request.initial_state), self.decode(final)
+            before = to_json(shared)
+            verdicts = [self.judge(source, *shared, ambient) for source in request.sources]
+            if to_json(shared) != before:
+                verdicts = [self.verdict(source, request.initial_state, final, ambient) for source in request.sources]
+            self.send(Verdicts(verdicts))
+
+    def verdict(self, source: str, initial: bytes, final: bytes, ambient: Ambient) -> Verdict:
+        return self.judge(source, self.decode(initial), self.decode(final), ambient)
+
+    def judge(self, source: str, initial: Any, final: Any, ambient: Ambient) -> Verdict:
+        start = ambient.snapshot()
+        verdict = run_check(source, initial, final, ambient, start, builtins())
+        ambient.restore(start)
+        return Verdict(verdict.passed, verdict.error and verdict.error.encode("utf-8", "backslashreplace").decode())
 
     def decode(self, data: bytes) -> Any:
         return encoding.decode_trusted(data, _DATES)

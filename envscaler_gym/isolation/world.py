@@ -25,6 +25,8 @@ from envscaler_gym.errors import (
 )
 from envscaler_gym.isolation import encoding
 from envscaler_gym.isolation.frames import (
+    Advance,
+    Advanced,
     Batch,
     Call,
     Clock,
@@ -72,6 +74,7 @@ _LOADED: msgspec.msgpack.Decoder[Loaded | Failed] = msgspec.msgpack.Decoder(Load
 _RESULT: msgspec.msgpack.Decoder[Result | Failed] = msgspec.msgpack.Decoder(Result | Failed)
 _RESULTS: msgspec.msgpack.Decoder[Results | Failed] = msgspec.msgpack.Decoder(Results | Failed)
 _STATE: msgspec.msgpack.Decoder[StateIs | Failed] = msgspec.msgpack.Decoder(StateIs | Failed)
+_ADVANCED: msgspec.msgpack.Decoder[Advanced | Failed] = msgspec.msgpack.Decoder(Advanced | Failed)
 _RESTORED: msgspec.msgpack.Decoder[Restored | Failed] = msgspec.msgpack.Decoder(Restored | Failed)
 
 
@@ -219,6 +222,10 @@ class IsolatedWorld:
             if answer.failure is not None:
                 raise failure_of(answer.failure)
         return results
+
+    def advance(self, microseconds: int) -> None:
+        """Let time pass on the worker's clock."""
+        self._ask(Advance(microseconds), _ADVANCED, time.monotonic() + self._limits.call_seconds, 0, "advance")
 
     def state(self) -> dict[str, Any]:
         """Return the state, and move the episode's clock to the worker's."""
