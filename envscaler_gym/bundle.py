@@ -54,6 +54,16 @@ SCENARIOS = "scenarios.jsonl"
 FILES = (ENVIRONMENT, INVARIANTS, MANIFEST, SCENARIOS)
 """The files that a bundle may hold; ``invariants.py`` may be missing."""
 
+_NO_PART_OF_EPISODES: Any = {
+    "digests": True,
+    "quality": True,
+    "synthesis": True,
+    "graph": True,
+    "tools": {"__all__": {"phrases"}},
+    "entities": {"__all__": {"phrase"}},
+}
+"""What a manifest says without making any difference to an episode."""
+
 
 @dataclass(frozen=True)
 class Bundle:
@@ -89,7 +99,7 @@ class Bundle:
     @cached_property
     def digest(self) -> str:
         """SHA-256 over everything that makes an episode: code, checks, scenarios and manifest."""
-        manifest = self.manifest.model_dump(mode="json", exclude={"digests", "quality"})
+        manifest = self.manifest.model_dump(mode="json", exclude=_NO_PART_OF_EPISODES)
         return digest([manifest, self.file_digests()])
 
     @property

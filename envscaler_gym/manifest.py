@@ -10,7 +10,17 @@ from pydantic import Field
 from envscaler_gym.data import Data
 from envscaler_gym.types import JSON, ToolKind
 
-__all__ = ["ID_PATTERN", "Entity", "Manifest", "Provenance", "QualityRecord", "ToolEntry"]
+__all__ = [
+    "ID_PATTERN",
+    "Effects",
+    "Entity",
+    "Manifest",
+    "Provenance",
+    "QualityRecord",
+    "Synthesis",
+    "ToolDependencies",
+    "ToolEntry",
+]
 
 ID_PATTERN = r"^[A-Za-z0-9_:-]+/[A-Za-z0-9_.:-]+-v\d+$"
 """What a Gymnasium id looks like, with namespace and version."""
@@ -26,6 +36,8 @@ class Entity(Data):
         attributes: Names of the record's fields, comma-separated, where the source gives no better.
         description: What a record stands for.
         references: Entity whose keys a field holds, by field.
+        phrase: How a person names a record, with its fields in braces: ``"the {make} {model}"``, ``"{customer_id}'s
+            car"``. What a field refers to is named in its turn. Empty: made from the fields that look like names.
     """
 
     name: str
@@ -34,6 +46,7 @@ class Entity(Data):
     attributes: str | None = None
     description: str = ""
     references: Mapping[str, str] = {}
+    phrase: str = ""
 
 
 class ToolEntry(Data):
@@ -45,6 +58,8 @@ class ToolEntry(Data):
         summary: One sentence, where it is not the docstring's.
         reads: State attributes that the tool reads.
         writes: State attributes that the tool writes.
+        phrases: How a person asks for a call, each with the arguments in braces (``docs/tool_graph.md`` has the
+            grammar): ``"lend {copy_id} to {member_id}"``. Empty: made from the tool's name.
     """
 
     name: str
@@ -52,6 +67,43 @@ class ToolEntry(Data):
     summary: str = ""
     reads: Annotated[tuple[str, ...], Field(strict=False)] = ()
     writes: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    phrases: Annotated[tuple[str, ...], Field(strict=False)] = ()
+
+
+class Effects(Data):
+    """What a tool was seen to do to the state.
+
+    Attributes:
+        adds: State attributes to which it added records.
+        changes: State attributes of which it changed records.
+        removes: State attributes from which it removed records.
+    """
+
+    adds: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    changes: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    removes: Annotated[tuple[str, ...], Field(strict=False)] = ()
+
+
+class ToolDependencies(Data):
+    """How the tools of an environment depend on each other, learnt by executing them.
+
+    Attributes:
+        source: SHA-256 of the ``environment.py`` that was executed; of any other, nothing is known.
+        data: How often a value of one tool's result was seen to make another succeed: by the tool that takes it, by
+            its parameter, by the tool that gives it.
+        enables: How often a call was refused before another one and succeeded after it: by the tool that was refused,
+            by the tool that enabled it.
+        effects: What each state-changing tool was seen to do.
+        shows: State attributes whose keys a tool's results show.
+        random_keys: State attributes whose new records get keys that depend on the seed.
+    """
+
+    source: str
+    data: Mapping[str, Mapping[str, Mapping[str, int]]] = {}
+    enables: Mapping[str, Mapping[str, int]] = {}
+    effects: Mapping[str, Effects] = {}
+    shows: Mapping[str, Annotated[tuple[str, ...], Field(strict=False)]] = {}
+    random_keys: Annotated[tuple[str, ...], Field(strict=False)] = ()
 
 
 class Provenance(Data):
@@ -64,6 +116,26 @@ class Provenance(Data):
 
     method: Literal["handwritten", "imported", "synthesized"]
     env_id: str | None = None
+
+
+class Synthesis(Data):
+    """How a synthesized environment, or the scenarios added to one, came about.
+
+    Attributes:
+        models: Name of the model that was asked, by stage.
+        prompts: Digest of each prompt that was used, by name.
+        completions: Digest over the requests and answers that it was made from.
+        calls: Number of these.
+        cost_usd: Their price in US dollars; ``None`` where it is not known.
+        answered: How they were answered, in a phrase.
+    """
+
+    models: Mapping[str, str]
+    prompts: Mapping[str, str]
+    completions: str
+    calls: int
+    cost_usd: float | None = None
+    answered: str
 
 
 class QualityRecord(Data):
@@ -99,6 +171,8 @@ class Manifest(Data):
         provenance: Where the bundle comes from.
         digests: SHA-256 of each other file.
         quality: What the gates found, unless the bundle has changed since.
+        synthesis: How it came about, where models made it.
+        graph: How its tools depend on each other, where that was learnt.
     """
 
     format: Literal[1] = 1
@@ -112,3 +186,5 @@ class Manifest(Data):
     provenance: Provenance
     digests: Mapping[str, str] = {}
     quality: QualityRecord | None = None
+    synthesis: Synthesis | None = None
+    graph: ToolDependencies | None = None

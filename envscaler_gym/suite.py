@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from envscaler_gym.bundle import Bundle
@@ -67,12 +67,16 @@ class SuiteEnv(ToolEnv):
 
     def _draw(self, seed: int, number: int, options: dict[str, Any]) -> tuple[Bundle, Scenario]:
         environment, scenario_id = take_option(options, "environment"), take_option(options, "scenario")
+        difficulty = take_option(options, "difficulty")
         if environment is None and scenario_id is not None:
             raise ValueError("reset option 'scenario' needs the option 'environment' in a suite")
-        bundle = self._fitting_bundle(seed, number) if environment is None else self._bundle_of(environment)
+        bundle = self._fitting_bundle(seed, number, difficulty) if environment is None else self._bundle_of(environment)
         if scenario_id is not None:
             return bundle, bundle.scenario(scenario_id)
-        return bundle, draw(self._eligible(bundle), seed, number)
+        return bundle, draw(self._eligible(bundle, difficulty), seed, number)
+
+    def _candidate_bundles(self) -> Iterable[Bundle]:
+        return map(get_bundle, self._environments)
 
     def _bundle_of(self, environment: str) -> Bundle:
         """Return a bundle by its id, those of the suite first, which need not be registered; or by another name."""
@@ -82,17 +86,17 @@ class SuiteEnv(ToolEnv):
                     return bundle
         return get_bundle(environment)
 
-    def _fitting_bundle(self, seed: int, number: int) -> Bundle:
+    def _fitting_bundle(self, seed: int, number: int, difficulty: str | None = None) -> Bundle:
         remaining = list(self._environments)
         while remaining:
             bundle = get_bundle(draw(remaining, seed, number, "environment"))
             try:
-                self._eligible(bundle)
+                self._eligible(bundle, difficulty)
             except ScenarioError:
                 remaining.remove(next(name for name in remaining if get_bundle(name) is bundle))
             else:
                 return bundle
         raise ScenarioError(
             f"None of the {len(self._environments)} environments has a scenario with "
-            f"split={self._split!r} and difficulty={self._difficulty!r}."
+            f"split={self._split!r} and difficulty={difficulty or self._difficulty!r}."
         )

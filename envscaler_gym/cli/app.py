@@ -10,17 +10,21 @@ import typer
 from typer.core import TyperGroup
 
 from envscaler_gym import __version__
+from envscaler_gym.cli.check import check
 from envscaler_gym.cli.console import stderr, text
 from envscaler_gym.cli.demo import demo
 from envscaler_gym.cli.doctor import doctor
+from envscaler_gym.cli.eval import eval_
 from envscaler_gym.cli.export import export
 from envscaler_gym.cli.import_ import import_
 from envscaler_gym.cli.list import list_environments
 from envscaler_gym.cli.play import play
 from envscaler_gym.cli.run import run
+from envscaler_gym.cli.runs import runs
 from envscaler_gym.cli.seal import seal
 from envscaler_gym.cli.sft import sft
 from envscaler_gym.cli.show import show
+from envscaler_gym.cli.synth import synth
 from envscaler_gym.cli.trust import trust
 from envscaler_gym.cli.view import view
 from envscaler_gym.errors import EnvScalerError
@@ -52,8 +56,12 @@ app.command("list")(list_environments)
 app.command("show")(show)
 app.command("play")(play)
 app.command("run")(run)
+app.command("eval")(eval_)
 app.command("view")(view)
 app.command("sft")(sft)
+app.command("check")(check)
+app.command("synth")(synth)
+app.add_typer(runs, name="runs")
 app.command("import")(import_)
 app.command("export")(export)
 app.command("trust")(trust)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from envscaler_gym import registry
 
-__all__ = ["Json", "Name", "Names", "ScenarioId", "Seed", "Trust", "expand", "means_all"]
+__all__ = ["Json", "Name", "Names", "RunsDir", "ScenarioId", "Seed", "Trust", "expand", "means_all"]
 
 Name = Annotated[
     str,
@@ -21,6 +22,9 @@ Names = Annotated[list[str], typer.Argument(metavar="NAME...", help="Names as fo
 ScenarioId = Annotated[str | None, typer.Option("--scenario", metavar="ID", help="Id of a scenario.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed: the same one gives the same episodes.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for machines.")]
+RunsDir = Annotated[
+    Path | None, typer.Option("--runs-dir", metavar="DIR", help="Folder of the runs of synthesis; your own by default.")
+]
 Trust = Annotated[
     bool,
     typer.Option(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
@@ -14,13 +14,16 @@ from envscaler_gym.state import copy_state
 from envscaler_gym.tools import InvalidArguments, Tool
 from envscaler_gym.types import JSON, ToolCall, ToolSpec
 
-__all__ = ["CallSource", "Known", "known_arguments"]
+__all__ = ["CallSource", "Known", "known_arguments", "maybe"]
 
 Known = Mapping[str, Sequence[Mapping[str, JSON]]]
 """Arguments of reference solutions, by tool."""
 
 _FROM_SOLUTION = 4  # one call in so many begins with arguments of a solution, where there are any
 _OTHERWISE = 8  # and one of these in so many is another value
+_NOTHING = 16  # one call in so many is left out
+
+T = TypeVar("T")
 
 
 class CallSource:
@@ -78,6 +81,11 @@ def _arguments(
         for field in fields
         if field in kept or field in drawn
     }
+
+
+def maybe(usual: SearchStrategy[T]) -> SearchStrategy[T | None]:
+    """Return a strategy for what another one draws, and now and then for ``None``, to which it shrinks."""
+    return st.integers(0, _NOTHING - 1).flatmap(lambda number: usual if number else st.none())
 
 
 def known_arguments(bundle: Bundle) -> Mapping[str, Known]:

@@ -18,7 +18,7 @@ except ModuleNotFoundError as error:
 
 from envscaler_gym.bundle import Bundle
 from envscaler_gym.errors import UnknownNameError, did_you_mean, shorten
-from envscaler_gym.quality.call_source import CallSource, Known, known_arguments
+from envscaler_gym.quality.call_source import CallSource, Known, known_arguments, maybe
 from envscaler_gym.quality.defects import Defect, ToolRaised, program
 from envscaler_gym.quality.strategies import scenarios
 from envscaler_gym.quality.watching import WatchedWorld
@@ -166,14 +166,19 @@ def state_machine(
     return made
 
 
-def _arguments(tool: str) -> SearchStrategy[dict[str, JSON]]:
-    """Return a strategy for arguments of a tool, in the state of the machine that draws from it."""
-    return st.runner().flatmap(lambda machine: machine.source.arguments(tool))
+def _arguments(tool: str) -> SearchStrategy[dict[str, JSON] | None]:
+    """Return a strategy for arguments of a tool, in the state of the machine that draws from it.
+
+    Now and then it is ``None``, for a step without a call. Hypothesis deletes only steps that take few choices; a step
+    with many shrinks to such a one first, and is deleted then.
+    """
+    return st.runner().flatmap(lambda machine: maybe(machine.source.arguments(tool)))
 
 
 def _step(tool: str, name: str) -> Callable[..., None]:
-    def step(machine: EnvironmentMachine, arguments: dict[str, JSON]) -> None:
-        machine.call(tool, **arguments)
+    def step(machine: EnvironmentMachine, arguments: dict[str, JSON] | None) -> None:
+        if arguments is not None:
+            machine.call(tool, **arguments)
 
     step.__name__ = step.__qualname__ = name
     return step

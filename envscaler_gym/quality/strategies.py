@@ -33,7 +33,7 @@ from envscaler_gym.ambient import Ambient
 from envscaler_gym.bundle import Bundle
 from envscaler_gym.errors import BundleError, EnvironmentFailure, UnknownNameError, did_you_mean, shorten
 from envscaler_gym.isolation import make_runtime
-from envscaler_gym.quality.call_source import CallSource, known_arguments
+from envscaler_gym.quality.call_source import CallSource, known_arguments, maybe
 from envscaler_gym.quality.typed_states import typed_states
 from envscaler_gym.scenario import Scenario, StartState
 from envscaler_gym.tools import Tool
@@ -236,8 +236,10 @@ def _call_sequences(
         world.load(start.state, Ambient(scenario.clock, episode_seed(scenario)))
         source, state = sources.at_start(start.id), world.state()
         made: list[ToolCall] = []
-        while len(made) < max_size and draw(st.integers(0, max_size)):  # a flag before each call, so that any can go
-            call = draw(source.calls(names))
+        for _ in range(draw(st.integers(0, max_size))):
+            call = draw(maybe(source.calls(names)))
+            if call is None:
+                continue
             made.append(call)
             try:
                 result = world.call(call.name, tools[call.name].validate(call.arguments))

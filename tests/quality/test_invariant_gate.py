@@ -63,6 +63,7 @@ def test_an_invariant_that_nothing_breaks(body: str) -> None:
         'return [k for k, f in state["ferries"].items() if f["price"] >= 1000000]',
         'return [k for k, f in state["ferries"].items() if f["ferry_id"] != k]',
         'return [] if "F-PM" in state["ferries"] else ["No evening boat."]',
+        'return [] if len(state["ferries"]) >= 3 else ["Too few."]',
         'return [] if len({t["name"].lower() for t in state["travellers"].values()}) == 3 else ["One of them twice."]',
         'return [k for k, t in state["tickets"].items() if t["note"] is not None]',
         'return [k for k, t in state["tickets"].items() if not t["booked_at"]]',

@@ -1,0 +1,1 @@
+"""Synthesis: from tasks or topics to environments that are proven and registered."""
