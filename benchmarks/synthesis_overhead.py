@@ -60,7 +60,7 @@ class _Clock:
 
     def __init__(self) -> None:
         self._running = {"asking": 0, "computing": 0}
-        self._since = self.begun = time.perf_counter()
+        self._since = time.perf_counter()
         self.spent = {"asking": 0.0, "computing": 0.0, "overhead": 0.0}
 
     @contextmanager
@@ -72,11 +72,15 @@ class _Clock:
             self._turn(what, -1)
 
     def _turn(self, what: str, change: int) -> None:
+        self.note()
+        self._running[what] += change
+
+    def note(self) -> None:
+        """Add up what has passed since the last change."""
         now = time.perf_counter()
         state = next((name for name, count in self._running.items() if count), "overhead")
         self.spent[state] += now - self._since
         self._since = now
-        self._running[what] += change
 
 
 class _Slow:
@@ -123,7 +127,8 @@ def measure(environments: int, seconds: float, concurrency: int, **changes: Any)
         model = _Slow(clock, seconds, concurrency)
         with _watched(clock):
             report = asyncio.run(run_synthesis(run, Access(partial(_itself, model))))
-    whole = time.perf_counter() - clock.begun
+            clock.note()
+    whole = sum(clock.spent.values())
     assert [outcome.status for outcome in report.outcomes] == ["published"] * environments, report
     return Shares(whole, model.calls, *(round(clock.spent[name] / whole, 4) for name in clock.spent))
 
@@ -141,7 +146,7 @@ def _watched(clock: _Clock) -> Any:
         with clock.during("computing"):
             return await plain(desk, function, *args, **kwargs)
 
-    Desk.compute = compute  # type: ignore[method-assign]
+    Desk.compute = compute  # type: ignore[method-assign, assignment]
     try:
         yield
     finally:

@@ -48,28 +48,27 @@ class Config:
     clip: float = 0.2
     entropy: float = 0.01
     value: float = 0.5
-    hidden: int = 64
+    hidden: int = 128
     seed: int = 0
 
 
 class Agent(nn.Module):
-    """Scores every call from what is known of the episode and of the call, and values the episode."""
+    """Compares what an episode asks for with every call, and values the episode."""
 
     def __init__(self, hidden: int) -> None:
         super().__init__()
         self.episode = nn.Sequential(nn.Linear(GLOBAL_FEATURES, hidden), nn.Tanh())
         self.call = nn.Sequential(nn.Linear(SLOT_FEATURES, hidden), nn.Tanh())
-        self.score = nn.Sequential(nn.Linear(2 * hidden, hidden), nn.Tanh(), nn.Linear(hidden, 1))
+        self.wanted = nn.Sequential(nn.Linear(2 * hidden, hidden), nn.Tanh(), nn.Linear(hidden, hidden))
         self.finish = nn.Sequential(nn.Linear(2 * hidden, hidden), nn.Tanh(), nn.Linear(hidden, 1))
         self.critic = nn.Sequential(nn.Linear(2 * hidden, hidden), nn.Tanh(), nn.Linear(hidden, 1))
 
     def forward(self, observation: torch.Tensor, mask: torch.Tensor) -> tuple[Categorical, torch.Tensor]:
         """Return the policy over actions and the value, for a batch."""
-        episode = self.episode(observation[:, :GLOBAL_FEATURES])
         calls = self.call(observation[:, GLOBAL_FEATURES:].unflatten(1, (-1, SLOT_FEATURES)))
-        summary = torch.cat([episode, calls.amax(1)], -1)
-        pairs = torch.cat([episode[:, None].expand(-1, calls.shape[1], -1), calls], -1)
-        logits = torch.cat([self.finish(summary), self.score(pairs).squeeze(-1)], -1)
+        summary = torch.cat([self.episode(observation[:, :GLOBAL_FEATURES]), calls.mean(1)], -1)
+        scores = (calls @ self.wanted(summary)[:, :, None]).squeeze(-1)
+        logits = torch.cat([self.finish(summary), scores], -1)
         return Categorical(logits=logits.masked_fill(~mask, -1e9)), self.critic(summary).squeeze(-1)
 
 

@@ -99,7 +99,7 @@ def main(config: Config) -> None:
         )
         .training(
             train_batch_size_per_learner=config.batch,
-            minibatch_size=256,
+            minibatch_size=min(256, config.batch),
             num_epochs=4,
             gamma=config.gamma,
             lr=config.learning_rate,

@@ -16,6 +16,7 @@ from envscaler_gym.cli.demo import demo
 from envscaler_gym.cli.doctor import doctor
 from envscaler_gym.cli.eval import eval_
 from envscaler_gym.cli.export import export
+from envscaler_gym.cli.graph import graph
 from envscaler_gym.cli.import_ import import_
 from envscaler_gym.cli.list import list_environments
 from envscaler_gym.cli.play import play
@@ -60,6 +61,7 @@ app.command("eval")(eval_)
 app.command("view")(view)
 app.command("sft")(sft)
 app.command("check")(check)
+app.command("graph")(graph)
 app.command("synth")(synth)
 app.add_typer(runs, name="runs")
 app.command("import")(import_)

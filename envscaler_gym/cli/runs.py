@@ -145,7 +145,7 @@ def _source(run: Run) -> str:
 
 
 def _state(run: Run, report: RunReport | None) -> str:
-    if run.is_busy:
+    if run.is_busy():
         return "running"
     if report is None:
         return "interrupted"

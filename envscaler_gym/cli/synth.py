@@ -149,12 +149,12 @@ def synth(
         "seed": seed,
         "namespace": namespace,
     }
-    given = {name: value for name, value in settings.items() if value is not None}
+    given: dict[str, Any] = {name: value for name, value in settings.items() if value is not None}
     given |= {name: _value(value) for name, value in map(_pair, setting or ())}
     given |= {"stage_models": dict(map(_pair, stage_model))} if stage_model else {}
     sources = {"tasks": tasks, "topics": topics, "bundle": bundle}
     if resume is not None:
-        run = _resumed(resume, runs_dir, given | sources | {"out": out, "name": name, "batch": batch or None}, answers)
+        run = _resumed(resume, runs_dir, given | sources | {"out": out, "name": name}, answers, batch=batch)
     else:
         run = _begun(given, sources, name, runs_dir, batch=batch, out=out, answers=answers)
     report = _carry_out(run, _access(run, concurrency, timeout, api_base, budget_usd, max_calls), engine, ray_address)
@@ -165,7 +165,9 @@ def synth(
         raise typer.Exit(1)
 
 
-def _resumed(name: str, runs_dir: Path | None, given: Mapping[str, Any], answers: list[Path] | None) -> Run:
+def _resumed(
+    name: str, runs_dir: Path | None, given: Mapping[str, Any], answers: list[Path] | None, *, batch: bool
+) -> Run:
     """Return a run that goes on, with the answers that were given to it."""
     from envscaler_gym.synthesis import runs  # noqa: PLC0415 - synthesis is imported by its own commands alone
 
@@ -175,8 +177,8 @@ def _resumed(name: str, runs_dir: Path | None, given: Mapping[str, Any], answers
             f"goes on with a run as it was begun, so it takes no {', '.join(fixed)}", param_hint="--resume"
         )
     run = runs.find_run(name, runs.runs_folder() if runs_dir is None else runs_dir)
-    if answers and not run.config.batch:
-        raise typer.BadParameter(f"run {run.name} asks its models itself", param_hint="--answers")
+    if (answers or batch) and not run.config.batch:
+        raise typer.BadParameter(f"run {run.name} asks its models itself", param_hint="--batch, --answers")
     if answers:
         _read_answers(run, answers)
     return run
@@ -258,7 +260,8 @@ def _read_answers(run: Run, files: list[Path]) -> None:
         for path in files:
             read = read_answers(path, run.batch_folder, store)
             console = stderr()
-            console.print(text(f"{path}: {read.stored} answers read, {read.known} known, {read.missing} missing"))
+            counts = f"{path}: {read.stored} answers read, {read.known} known, {read.missing} missing"
+            console.print(text(counts), soft_wrap=True)
             for problem in read.problems:
                 console.print(text(f"  {problem}", "yellow"), soft_wrap=True)
         store.close()

@@ -73,7 +73,7 @@ class SynthView:
         self._rows: dict[str, _Row] = {}
         self._begun = time.monotonic()
         live = console.is_terminal
-        self._live = Live(get_renderable=self._render, console=console, refresh_per_second=4) if live else None
+        self._live = Live(get_renderable=self.render, console=console, refresh_per_second=4) if live else None
 
     def __enter__(self) -> Self:
         if self._live is not None:
@@ -113,7 +113,8 @@ class SynthView:
         if self._live is None:
             self._console.print(text(line), soft_wrap=True)
 
-    def _render(self) -> RenderableType:
+    def render(self) -> RenderableType:
+        """Return what it looks like now."""
         rows = grid(7)
         running = [(subject, row) for subject, row in self._rows.items() if not row.ended]
         ended = [(subject, row) for subject, row in self._rows.items() if row.ended]

@@ -7,6 +7,7 @@ that the state holds, other texts and numbers to short and small ones, and what 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -19,7 +20,7 @@ from envscaler_gym.types import JSON
 
 __all__ = ["Candidates", "fixed_order", "mostly", "values"]
 
-_ODD_IDS = 8  # one id in so many names no record of its kind
+_ODD_IDS = 8  # for so many ids that name a record there is one that names none
 _NULLS = 8  # one value in so many is null, where it may be
 _LONGEST = 40  # characters of a text of no particular kind
 _MOST = 4  # items of a list, or of an object of no particular form
@@ -135,6 +136,13 @@ def _scalars(kind: str | None, name: str, known: Candidates) -> SearchStrategy[J
     if not found:
         return st.one_of(fresh)
     if known.are_ids(found):
-        return mostly(st.sampled_from(found), st.one_of(fresh), _ODD_IDS)
+        return _ids(found, st.one_of(fresh))
     options = [fresh[0], st.sampled_from(found), st.sampled_from(found), *fresh[1:]]
     return st.integers(0, len(options) - 1).flatmap(options.__getitem__)
+
+
+def _ids(found: list[JSON], odd: SearchStrategy[JSON]) -> SearchStrategy[JSON]:
+    """Return a strategy for ids, which takes a single choice of Hypothesis's for one of those that were found."""
+    usual = len(found) * math.ceil(_ODD_IDS / len(found))
+    last = usual + usual // _ODD_IDS - 1
+    return st.integers(0, last).flatmap(lambda number: st.just(found[number % len(found)]) if number < usual else odd)

@@ -14,6 +14,7 @@ from typing import Annotated
 from pydantic import Field
 
 from envscaler_gym.data import Data
+from envscaler_gym.errors import UnusableAnswer
 from envscaler_gym.llm.together import together
 from envscaler_gym.state import digest
 from envscaler_gym.synthesis.artefacts import Made
@@ -107,7 +108,6 @@ async def discover(workshop: Workshop, source: TasksSource | TopicsSource) -> Ma
     """Find the environments that tasks or topics call for.
 
     Raises:
-        UnusableAnswer: Tasks cannot be judged, or an environment not be described.
         RunStopped: The model cannot be asked now.
     """
     work = partial(_discover, source)
@@ -122,7 +122,9 @@ async def _discover(source: TasksSource | TopicsSource, desk: Desk) -> Discovery
     else:
         topics = {topic: [] for topic in source.topics}
         figures = {"topics": len(topics)}
-    described = await together(_describe(desk, topic, requests) for topic, requests in topics.items())
+    answers = await together(_describe(desk, topic, requests) for topic, requests in topics.items())
+    described = [answer for answer in answers if isinstance(answer, Described)]
+    dismissed += [answer for answer in answers if isinstance(answer, Dismissed)]
     able = _passing(described, desk.settings, dismissed)
     different = await _representatives(desk, able, dismissed)
     chosen = different[: desk.settings.environments]
@@ -166,17 +168,23 @@ async def _judge(desk: Desk, tasks: Sequence[str]) -> Sequence[TaskJudgement]:
         return "" if got == wanted else f"Judge the tasks {wanted}, each once and in this order; got {got}."
 
     numbered = "\n\n".join(f"{number}. {task}" for number, task in enumerate(tasks, 1))
-    return (await desk.ask("judge_tasks", TaskJudgements, accept=accept, tasks=numbered)).judgements
+    try:
+        return (await desk.ask("judge_tasks", TaskJudgements, accept=accept, tasks=numbered)).judgements
+    except UnusableAnswer as error:
+        why = f"could not be judged: {error}"
+        return [
+            TaskJudgement(task=number, stateful=False, domain_specific=False, environment="", reason=why)
+            for number in range(1, len(tasks) + 1)
+        ]
 
 
-async def _describe(desk: Desk, topic: str, requests: Sequence[str]) -> Described:
+async def _describe(desk: Desk, topic: str, requests: Sequence[str]) -> Described | Dismissed:
     shown = requests[:EVIDENCE]
-    given = await desk.ask(
-        "describe_environment",
-        EnvironmentDescription,
-        topic=topic,
-        requests="\n".join(f"* {one}" for one in shown) or "none",
-    )
+    listed = "\n".join(f"* {one}" for one in shown) or "none"
+    try:
+        given = await desk.ask("describe_environment", EnvironmentDescription, topic=topic, requests=listed)
+    except UnusableAnswer as error:
+        return Dismissed(what=topic, reason=f"could not be described: {error}")
     return Described(slug=_slug(given.name), requests=tuple(shown), weight=max(len(requests), 1), **given.model_dump())
 
 

@@ -144,18 +144,17 @@ async def _build(
     slug = described.slug
     skeleton = await _at("skeleton", write_skeleton(workshop, described, parent))
     draft = await _at("code", write_draft(workshop, slug, skeleton))
-    for number in range(workshop.settings.repairs + 1):
+    repairs = workshop.settings.repairs
+    for number in range(repairs + 1):
         assessment = await _at("assessment", assess(workshop, slug, skeleton, draft))
         if assessment.passed:
             return skeleton, draft, assessment
-        if number < workshop.settings.repairs:
-            draft = await _at("code", repair_draft(workshop, slug, skeleton, draft, assessment.findings, number))
-    told = "\n".join(map(_told, assessment.findings[:_TOLD]))
-    raise Rejected(
-        "assessment",
-        f"after {workshop.settings.repairs} repairs {assessment.summary}:\n{told}",
-        {"rounds": assessment.verdicts, "repairs": workshop.settings.repairs},
-    )
+        if number == repairs or not assessment.findings:  # rounds that came to nothing name nothing to mend
+            break
+        draft = await _at("code", repair_draft(workshop, slug, skeleton, draft, assessment.findings, number))
+    told = "".join(f"\n{_told(finding)}" for finding in assessment.findings[:_TOLD])
+    figures = {"rounds": assessment.verdicts, "repairs": number}
+    raise Rejected("assessment", f"after {number} repairs {assessment.summary}{told}", figures)
 
 
 async def _at(stage: Stage, result: Awaitable[T]) -> T:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import importlib.util
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
 
 from envscaler_gym.bundle import Bundle, load_bundle
-from envscaler_gym.errors import BundleError, RunStopped, UnusableAnswer
+from envscaler_gym.errors import BundleError, RunStopped
+from envscaler_gym.isolation.workers import require_workers
 from envscaler_gym.llm.store import CompletionStore
 from envscaler_gym.llm.usage import Usage
 from envscaler_gym.registry import get_bundle
@@ -26,6 +28,7 @@ from envscaler_gym.synthesis.switchboard import Access
 
 __all__ = ["run_synthesis"]
 
+_PACKAGES = ("matplotlib", "ruff", "sklearn")
 _POLL = 0.1  # seconds between two looks at what has happened
 _ANSWERED_WRONGLY = frozenset({"malformed", "truncated", "refusal", "wrong_schema"})
 """Kinds of failures that only who reads an answer can know of; the others are recorded with it."""
@@ -58,7 +61,11 @@ async def run_synthesis(
         RunBusy: Another process works on the run.
         RunDamaged: A file of the run is not what it was.
         BundleError: The environment that is to get more scenarios has changed since the run began.
+        IsolationUnavailable: This machine cannot lock workers down, so nothing that is made could be tried.
+        ModuleNotFoundError: A package that synthesis needs is not installed.
     """
+    _require_packages()
+    require_workers()
     with run.locked():
         opened = open_engine(engine, run.folder, run.config.settings, access, address)
         account = _Account(watch)
@@ -80,13 +87,18 @@ async def run_synthesis(
         return report
 
 
+def _require_packages() -> None:
+    """Find out before anything is paid for."""
+    missing = [name for name in _PACKAGES if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ModuleNotFoundError(f'Synthesis needs {", ".join(missing)}: pip install "envscaler-gym[synthesis]"')
+
+
 async def _run(run: Run, engine: Engine) -> RunReport:
     try:
         jobs, discovery = await _jobs(run.config, engine)
     except RunStopped as error:
         return RunReport(status="stopped", reason=str(error))
-    except UnusableAnswer as error:
-        return RunReport(status="finished", reason=f"discovery came to nothing: {error}")
     announce = engine.workshop().announce
     announce(Planned(tuple(job.slug for job in jobs)))
     outcomes = []

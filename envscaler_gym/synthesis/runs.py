@@ -168,9 +168,8 @@ class Run:
             yield
             file.truncate(0)
 
-    @property
     def is_busy(self) -> bool:
-        """Whether a process is working on the run now."""
+        """Return whether a process is working on the run now."""
         try:
             with (self.folder / "lock").open("rb") as file:
                 fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)

@@ -167,7 +167,11 @@ class GroundedActions(ToolWrapper[Numbers, np.int64]):
         progress = self._after(note.progress, chosen, info)
         menu = note.menu
         if not ended and (progress.changes != note.progress.changes or said != note.text):
-            menu = self._maker.make(self.below.episode, said, menu)
+            try:
+                menu = self._maker.make(self.below.episode, said, menu)
+            except EnvironmentFailure as failure:  # a trial was too much for the world
+                text, reward, terminated, truncated, info = self.below.fail(call, failure)
+                ended = True
         self.write(_Note(said, menu, progress))
         info = info | {"action_mask": self._int_mask(), "call": dict(call)}
         if ended and "score" in info:

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
 import pytest
+from rich.console import Console
+from typer.testing import CliRunner
 
+from envscaler_gym.cli import app
+from envscaler_gym.cli.synth_view import SynthView
 from envscaler_gym.llm.batch import custom_id
 from envscaler_gym.llm.model import CompletionRequest
+from envscaler_gym.llm.usage import Usage
+from envscaler_gym.synthesis.events import Answered, Ended, Planned, Started, Tried
 from envscaler_gym.synthesis.runs import Run
+from envscaler_gym.synthesis.settings import Settings
 from tests import toys
 from tests.cli.conftest import Cli
 from tests.synthesis import shed_founder
@@ -49,12 +57,14 @@ def test_a_run_by_batch_files_from_the_first_request_to_the_bundle(
     assert "1 requests are to be answered" in out
     assert f"envscaler synth --resume {run} --answers FILE" in out
     assert "waits for answers" in cli("runs").output
-    for _ in range(30):
+    exit_code, rounds = 3, 0
+    while exit_code == 3:
+        rounds += 1
+        assert rounds < 30
         answers = answer(run, tmp_path / "answers.jsonl")
-        result = cli("synth", "--resume", "shed", "--answers", answers, code=None)
-        if result.exit_code != 3:
-            break
-    assert result.exit_code == 0, result.output
+        result = CliRunner().invoke(app, ["synth", "--resume", "shed", "--answers", str(answers)])
+        exit_code = result.exit_code
+    assert exit_code == 0, result.output
     assert "toys/ToolShed-v0" in result.output
     assert (home / "envs" / "tool_shed" / "manifest.json").is_file()
     listed = json.loads(cli("runs", "--json").output)
@@ -116,7 +126,7 @@ def test_a_run_goes_on_as_it_was_begun(cli: Cli, home: Path, monkeypatch: pytest
 
 
 def test_more_scenarios_for_a_bundle_begin_with_that_bundle(cli: Cli, home: Path) -> None:
-    cli("synth", "--bundle", toys.TEA_SHOP_ID, "--scenarios", 1, "--model", "m", "--batch", code=None)
+    cli("synth", "--bundle", toys.TEA_SHOP_ID, "--scenarios", 1, "--written", 1, "--model", "m", "--batch", code=3)
     source = Run(home / "runs" / "run-0001").config.source
     assert source.kind == "bundle"
     assert source.digest == toys.tea_shop().digest
@@ -125,3 +135,36 @@ def test_more_scenarios_for_a_bundle_begin_with_that_bundle(cli: Cli, home: Path
 def test_without_runs_there_is_a_hint(cli: Cli, home: Path) -> None:
     assert "'envscaler synth' begins one" in cli("runs").output
     assert cli("runs", "show", "x", code=2).output.startswith("error: There is no run 'x'")
+
+
+def test_the_view_shows_stages_cost_and_what_became_of_each() -> None:
+    view = SynthView(Console(file=io.StringIO(), force_terminal=True, width=120), Settings(model="some/model"))
+    view(Started("run", "discovery"))
+    view(Answered("run", "discovery", Usage(calls=1, prompt_tokens=10)))
+    view(Planned(("tea_shop", "library")))
+    view(Started("tea_shop", "assessment", "gates"))
+    view(Tried("tea_shop", "assessment", "calls", 500, 2000))
+    view(Answered("tea_shop", "assessment", Usage(calls=1, prompt_tokens=900, completion_tokens=100, cost_usd=0.25)))
+    view(Ended("library", "rejected", "It did not pass.\nAt all."))
+    shown = Console(file=io.StringIO(), record=True, width=140)
+    shown.print(view.render())
+    text = shown.export_text()
+    assert "assessment: calls 500 of 2,000" in text
+    assert "1,000 tokens" in text
+    assert "rejected  It did not pass." in text
+    assert "some/model: 2 calls, 1,010 tokens, 0.25 USD" in text
+    assert "left" in text
+
+
+def test_without_a_terminal_the_view_is_lines() -> None:
+    out = io.StringIO()
+    with SynthView(Console(file=out, width=100), Settings(model="m")) as view:
+        view(Planned(("tea_shop",)))
+        view(Started("tea_shop", "code"))
+        view(Started("tea_shop", "code", "assembled"))
+        view(Ended("tea_shop", "published", ""))
+    assert out.getvalue().splitlines() == [
+        "1 environments: tea_shop",
+        "tea_shop: code",
+        "tea_shop: published",
+    ]

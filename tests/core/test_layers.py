@@ -123,7 +123,17 @@ print(sorted(heavy), [path for path in opened if path.endswith(("environment.py"
 def public_modules() -> list[ModuleType]:
     names = [path.relative_to(PACKAGE.parent).with_suffix("").parts for path in PACKAGE.rglob("*.py")]
     dotted = (".".join(parts).removesuffix(".__init__") for parts in names if parts[-1] != "__main__")
-    return [importlib.import_module(name) for name in sorted(dotted) if not name.startswith("envscaler_gym.cli")]
+    wanted = [name for name in sorted(dotted) if not name.startswith("envscaler_gym.cli")]
+    return list(filter(None, map(_import, wanted)))
+
+
+def _import(name: str) -> ModuleType | None:
+    """Import a module; ``None`` where it needs an extra that is not installed, and says which."""
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        assert 'pip install "envscaler-gym[' in str(error), f"{name}: {error}"
+        return None
 
 
 @pytest.mark.parametrize("module", public_modules(), ids=lambda module: module.__name__)

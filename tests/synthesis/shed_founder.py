@@ -22,9 +22,16 @@ FUNCTIONS = [node for node in ast.parse(tool_shed.INVARIANTS).body if isinstance
 
 def settings(**changes: Any) -> Settings:
     """Return settings of a run that is over in seconds."""
-    small: dict[str, Any] = {"tools": 5, "gate_calls": 600, "rounds": 6, "calls_per_turn": 2, "sessions": 2}
+    small: dict[str, Any] = {
+        "model": "scripted",
+        "tools": 5,
+        "gate_calls": 600,
+        "rounds": 6,
+        "calls_per_turn": 2,
+        "sessions": 2,
+    }
     few: dict[str, Any] = {"start_states": 2, "scenarios": 4, "namespace": "toys"}
-    return Settings(model="scripted", **(small | few | changes))
+    return Settings(**(small | few | changes))
 
 
 def _attribute(name: str, type_: str = "str", references: str = "", comparison: str = "exact") -> dict[str, str]:
@@ -144,7 +151,7 @@ class Founder(Author):
         }
         super().__init__(**mine | answers)
 
-    def judge_tasks(self, request: CompletionRequest) -> Answer:
+    def judge_tasks(self, request: CompletionRequest) -> dict[str, Any]:
         numbered = re.findall(r"^(\d+)\. (.*)$", text_of(request), re.MULTILINE)
         fits = {task: "capital" not in task for _, task in numbered}
         return {
@@ -160,12 +167,12 @@ class Founder(Author):
             ]
         }
 
-    def describe(self, request: CompletionRequest) -> Answer:
+    def describe(self, request: CompletionRequest) -> dict[str, Any]:
         name = text_of(request).partition("The domain: ")[2].partition("\n")[0]
         scores = {"usefulness": 7, "modelability": 9, "reason": "It is a small place."}
         return {"name": name, "summary": f"{name} of a street.", "introduction": f"You keep the {name}."} | scores
 
-    def methods(self, request: CompletionRequest) -> Answer:
+    def methods(self, request: CompletionRequest) -> dict[str, Any]:
         names = re.search(r"Write these methods: (.*)", text_of(request))
         assert names
         written: list[dict[str, Any]] = [
@@ -173,7 +180,7 @@ class Founder(Author):
         ]
         return {"methods": written}
 
-    def test(self, request: CompletionRequest) -> Answer:
+    def test(self, request: CompletionRequest) -> dict[str, Any]:
         found = re.search(r"Propose the next (\d+) calls", text_of(request))
         assert found
         done = text_of(request).count("; pass:") + text_of(request).count("; fail:")
@@ -185,7 +192,7 @@ class Founder(Author):
             ]
         }
 
-    def judge(self, request: CompletionRequest) -> Answer:
+    def judge(self, request: CompletionRequest) -> dict[str, Any]:
         calls = json.loads(
             text_of(request).partition("where the one before it ended:\n\n")[2].partition("\n\nThe state")[0]
         )

@@ -39,7 +39,7 @@ def method_with(name: str, old: str, new: str) -> Callable[[CompletionRequest], 
     """Return a function that writes the methods, one of them with a mistake."""
 
     def methods(request: CompletionRequest) -> Answer:
-        written: Any = Founder().methods(request)
+        written: dict[str, Any] = Founder().methods(request)
         for method in written["methods"]:
             if method["name"] == name:
                 assert old in method["source"]
@@ -72,7 +72,7 @@ def test_the_gates_come_before_the_agents() -> None:
 
 def test_failures_are_findings_with_call_result_and_change() -> None:
     def judge(request: CompletionRequest) -> Answer:
-        answer: Any = Founder().judge(request)
+        answer: dict[str, Any] = Founder().judge(request)
         answer["verdicts"][0] |= {"verdict": "fail", "reason": "It should have been refused."}
         return answer
 
@@ -86,7 +86,7 @@ def test_failures_are_findings_with_call_result_and_change() -> None:
 
 def test_warnings_are_no_passes_and_are_counted_apart() -> None:
     def judge(request: CompletionRequest) -> Answer:
-        answer: Any = Founder().judge(request)
+        answer: dict[str, Any] = Founder().judge(request)
         answer["verdicts"][0] |= {"verdict": "warning"}
         return answer
 
@@ -97,7 +97,7 @@ def test_warnings_are_no_passes_and_are_counted_apart() -> None:
 
 def test_rounds_without_a_usable_call_stay_in_the_denominator() -> None:
     def test(request: CompletionRequest) -> Answer:
-        answer: Any = Founder().test(request)
+        answer: dict[str, Any] = Founder().test(request)
         answer["calls"][0] |= {"tool": "lend_toll", "arguments": {}}
         return answer
 
@@ -145,13 +145,21 @@ def test_what_fails_is_mended_and_the_whole_gate_runs_again(tmp_path: Path, clea
 def test_what_cannot_be_mended_is_rejected_with_its_findings(tmp_path: Path) -> None:
     late = method_with("lend_tool", "if self.tools[tool_id]['status'] != 'on_shelf'", "if False")
     useless = {"methods": [{"name": "find_tools", "imports": [], "source": without_docstring(METHODS["find_tools"])}]}
-    answer = useless | {"helpers": None, "rules": []}
+    answer: dict[str, Any] = useless | {"helpers": None, "rules": []}
     report, model = carry_out(begin(tmp_path, repairs=2), Founder(Methods=late, Repair=lambda _: answer))
     (outcome,) = report.outcomes
     assert (outcome.status, outcome.stage) == ("rejected", "assessment")
     assert "after 2 repairs the gates found" in outcome.reason
     assert "lend_tool: " in outcome.reason
     assert [request.attempt for request in model.requests if "What was found" in text_of(request)] == [0, 1]
+
+
+def test_rounds_that_came_to_nothing_are_no_reason_to_mend_the_code(tmp_path: Path) -> None:
+    report, model = carry_out(begin(tmp_path), Founder(CallVerdicts=lambda _: {"verdicts": []}))
+    (outcome,) = report.outcomes
+    assert (outcome.status, outcome.stage, outcome.figures["repairs"]) == ("rejected", "assessment", 0)
+    assert "after 0 repairs 0 of 6 rounds passed (0.0%, at least 85% must): 6 unjudged" in outcome.reason
+    assert not any("What was found" in text_of(request) for request in model.requests)
 
 
 def test_a_call_that_fails_changes_nothing_for_those_behind_it() -> None:

@@ -137,7 +137,7 @@ def test_methods_can_be_written_several_at_a_time() -> None:
 
 def test_a_slip_is_sent_back_with_what_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
     def slip(request: CompletionRequest) -> Answer:
-        good: Any = Founder().methods(request)
+        good: dict[str, Any] = Founder().methods(request)
         if "cannot be used yet" not in text_of(request):
             good["methods"][0]["source"] += "\nprint('done')\n"
         return good

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from envscaler_gym.errors import BadOutput
 from envscaler_gym.llm.model import CompletionRequest
 from envscaler_gym.llm.scripted import Answer, Scripted
 from envscaler_gym.synthesis.artefacts import MemoryShelf
@@ -96,11 +95,27 @@ def test_tasks_are_judged_in_groups_and_all_of_them() -> None:
 
 def test_a_judge_who_skips_tasks_is_asked_again_and_then_given_up() -> None:
     def skip(request: CompletionRequest) -> Answer:
-        answer: Any = Founder().judge_tasks(request)
+        answer: dict[str, Any] = Founder().judge_tasks(request)
         return {"judgements": answer["judgements"][1:]}
 
-    with pytest.raises(BadOutput, match=r"Judge the tasks \[1, 2\]"):
-        discovered(TasksSource(tasks=("a", "b")), Founder(TaskJudgements=skip))
+    found = discovered(TasksSource(tasks=("a", "b")), Founder(TaskJudgements=skip))
+    assert found.environments == ()
+    assert [left.what for left in found.dismissed] == ["a", "b"]
+    assert "could not be judged: " in found.dismissed[0].reason
+    assert "Judge the tasks [1, 2]" in found.dismissed[0].reason
+
+
+def test_what_cannot_be_described_is_left_out_and_the_others_are_not() -> None:
+    def describe(request: CompletionRequest) -> Answer:
+        return (
+            "No."
+            if "bakery" in text_of(request)
+            else describing(dairy=(9, 9)).answers["EnvironmentDescription"](request)
+        )
+
+    found = discovered(TopicsSource(topics=("bakery", "dairy")), Founder(EnvironmentDescription=describe))
+    assert [one.slug for one in found.environments] == ["dairy_place"]
+    assert "could not be described" in found.dismissed[0].reason
 
 
 def describing(**scores: tuple[int, int]) -> Founder:

@@ -7,13 +7,15 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Coroutine
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from envscaler_gym.bundle import load_bundle
 from envscaler_gym.llm.batch import custom_id, read_answers
-from envscaler_gym.llm.model import CompletionRequest
+from envscaler_gym.llm.model import Completion, CompletionRequest
 from envscaler_gym.llm.scripted import Answer, Scripted
 from envscaler_gym.synthesis.config import BundleSource, TopicsSource
 from envscaler_gym.synthesis.events import Ended, Event, Planned
@@ -184,6 +186,32 @@ def test_an_error_of_ours_costs_one_environment_and_is_told(tmp_path: Path) -> N
     assert (outcome.status, outcome.stage) == ("failed", "invariants")
     assert "ZeroDivisionError: seven by nothing (test_pipeline.py:" in outcome.reason
     assert report.status == "stopped"
+
+
+def test_an_interrupted_run_keeps_what_is_paid_and_asks_no_more(tmp_path: Path) -> None:
+    run, model = begin(tmp_path), Interrupting(after=5)
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(model.interrupt(run_synthesis(run, Access(lambda: model))))
+    assert len(run.completions()) == len(model.requests) == 5
+    assert not run.is_busy()
+
+
+class Interrupting(Scripted):
+    """A model that interrupts the run behind an answer, while more is being asked."""
+
+    def __init__(self, after: int) -> None:
+        super().__init__(Founder())
+        self._after = after
+        self._task: asyncio.Task[object] | None = None
+
+    async def interrupt(self, work: Coroutine[Any, Any, object]) -> None:
+        self._task = asyncio.create_task(work)
+        await self._task
+
+    async def complete(self, request: CompletionRequest) -> Completion:
+        if len(self.requests) + 1 == self._after and self._task is not None:
+            self._task.cancel()
+        return await super().complete(request)
 
 
 KILLED = 20

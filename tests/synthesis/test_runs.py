@@ -43,7 +43,7 @@ def test_names_that_are_taken_or_none_are_refused(tmp_path: Path, name: str) -> 
 
 def test_two_processes_refuse_each_other(tmp_path: Path) -> None:
     run = create_run(CONFIG, tmp_path)
-    assert not run.is_busy
+    assert not run.is_busy()
     code = (
         "import sys, time; from pathlib import Path; from envscaler_gym.synthesis.runs import Run\n"
         "with Run(Path(sys.argv[1])).locked(): print('held', flush=True); sys.stdin.read()"
@@ -53,13 +53,13 @@ def test_two_processes_refuse_each_other(tmp_path: Path) -> None:
     ) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == "held\n"
-        assert run.is_busy
+        assert run.is_busy()
         with pytest.raises(RunBusy, match=rf"process {other.pid} on .* is working on it"), run.locked():
             pass
         other.kill()
     with run.locked():  # a process that was killed holds nothing
-        assert run.is_busy
-    assert not run.is_busy
+        assert run.is_busy()
+    assert not run.is_busy()
 
 
 def test_damage_is_named(tmp_path: Path) -> None:

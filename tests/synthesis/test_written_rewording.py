@@ -33,6 +33,16 @@ def test_what_must_stay_is_what_the_task_says_of_state_solution_and_dates() -> N
     assert values_said(START, SCENARIO, ["see to it", "Ada"]) == tuple(sorted((*VALUES, "see to it")))
 
 
+def test_what_surrounds_a_quoted_name_may_be_said_otherwise() -> None:
+    facts = ['the loan for the tool "tile saw" (status open)', "closed"]
+    assert values_said(START, SCENARIO, facts) == tuple(sorted((*VALUES, "closed", "tile saw")))
+
+
+def test_the_numbers_of_a_lists_lines_need_not_stay() -> None:
+    listed = SCENARIO.model_copy(update={"task": f"Two things.\n1. {SCENARIO.task}\n2. Then go home."})
+    assert values_said(START, listed) == VALUES
+
+
 def test_a_request_with_every_value_is_fine() -> None:
     assert rewording_problems(START, SCENARIO, VALUES, FINE) == []
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
 import numpy as np
 import pytest
 
-from envscaler_gym import ToolEnv, registry
+from envscaler_gym import ToolEnv, WorkerCrash, registry
+from envscaler_gym.scenario import Scenario
 from envscaler_gym.state import canonical_json
 from envscaler_gym.wrappers import Faults, GroundedActions
 from envscaler_gym.wrappers.grounding import GLOBAL_FEATURES, SLOT_FEATURES
@@ -107,7 +109,7 @@ def test_the_solution_is_not_marked() -> None:
         if candidate and candidate.key in rows
     ]
     assert len(shared) > 100
-    assert all(np.allclose(first, second, atol=0.2) for first, second in shared)
+    assert all(first == second for first, second in shared)
 
 
 @pytest.mark.parametrize("isolation", ["process", "worker"])
@@ -201,13 +203,64 @@ def test_a_fault_leaves_a_call_on_the_menu(tea: Make) -> None:
 def test_in_a_conversation_the_menu_follows_the_user(tea: Make) -> None:
     env = GroundedActions(tea(mode="conversation"), slots=30)
     env.reset(seed=0, options={"scenario": "both"})
-    calls = {candidate.key for candidate in env.menu if candidate}
     env.step(number(env, "order_tea", tea_id="T-1", grams=100))
+    calls = {candidate.key for candidate in env.menu if candidate}
     _, _, terminated, _, info = env.step(0)
     assert (terminated, info["outcome"]) == (False, "message")
     assert {candidate.key for candidate in env.menu if candidate} != calls
     env.step(number(env, "restock", tea_id="T-2", bag=100))
     assert env.step(0)[1:3] == (1.0, True)
+
+
+GATE = """
+from datetime import datetime
+
+class Gate:
+    def __init__(self, init_config):
+        self.open = False
+
+    def open_gate(self):
+        self.open = self.open or datetime.now().hour >= 9
+        return {"success": self.open}
+"""
+
+
+def test_what_is_legal_depends_on_the_clock(tmp_path: Path) -> None:
+    """Menus are remembered, but not for another time of day."""
+    checks = (toys.check('return final_state["open"]'),)
+    scenarios = [
+        Scenario(id=clock, start_state="shut", task="Open it.", checks=checks, clock=f"2025-01-01T{clock}")
+        for clock in ("08:00:00", "10:00:00")
+    ]
+    kinds = {"open_gate": "state_change"}
+    bundle = toys.make_bundle(GATE, "Gate", scenarios, {"shut": {"open": False}}, "toys/Gate-v0", kinds)
+    bundle.save(tmp_path / "gate")
+    env = GroundedActions(ToolEnv(str(tmp_path / "gate"), trust=True), slots=1, include_solution=False)
+    env.reset(options={"scenario": "08:00:00"})
+    assert env.action_masks().tolist() == [True, False]
+    env.reset(options={"scenario": "10:00:00"})
+    assert env.action_masks().tolist() == [True, True]
+    env.reset(options={"scenario": "08:00:00"})
+    assert env.action_masks().tolist() == [True, False]
+
+
+def test_a_world_that_does_not_survive_a_trial_is_a_failure(tea: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    def die(*_: Any) -> None:
+        raise WorkerCrash("the worker has ended")
+
+    for on_error in ("raise", "truncate"):
+        env = GroundedActions(tea(on_error=on_error), slots=40)
+        env.reset(seed=0, options={"scenario": "order-sencha"})
+        action = number(env, "order_tea", tea_id="T-1", grams=100)
+        monkeypatch.setattr(env._maker, "make", die)
+        if on_error == "raise":
+            with pytest.raises(WorkerCrash):
+                env.step(action)
+        else:
+            _, reward, terminated, truncated, info = env.step(action)
+            assert (reward, terminated, truncated) == (0.0, False, True)
+            assert info["failure"]["type"] == "WorkerCrash"
+        assert not core(env).running
 
 
 def test_a_call_keeps_its_slot() -> None:

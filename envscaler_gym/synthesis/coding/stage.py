@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterable, Iterator, Sequence
+import textwrap
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Annotated
 
@@ -34,6 +35,10 @@ from envscaler_gym.synthesis.skeleton import Skeleton
 from envscaler_gym.synthesis.workshop import Desk, Workshop
 
 __all__ = ["Draft", "repair_draft", "write_draft"]
+
+
+_SHOWN = 20  # findings that are mended at a time
+_LONGEST = 3000  # characters of a finding's message, and of its example
 
 
 class Draft(Data):
@@ -157,7 +162,7 @@ async def _write_methods(desk: Desk, plan: Skeleton, helpers: Helpers, names: li
         Methods,
         accept=accept,
         names=", ".join(names),
-        skeleton=plan,
+        skeleton=_design(plan, names),
         outline=outline(plan),
         helpers=f"{helpers.constants}\n\n{helpers.methods}".strip(),
     )
@@ -170,7 +175,7 @@ async def _write_rules(plan: Skeleton, desk: Desk) -> RuleParts:
         "write_invariants",
         RuleParts,
         accept=lambda given: _listed(invariant_problems(given, rules)),
-        skeleton=plan,
+        skeleton=_design(plan, ()),
         rules=rules,
     )
     by_rule = {function.rule: function for function in parts.functions}
@@ -189,7 +194,7 @@ async def _mend(desk: Desk, plan: Skeleton, draft: Draft, findings: Sequence[Fin
         skeleton=plan,
         source=draft.source or _parts_shown(draft.code),
         invariants=draft.invariants_source or draft.rules.helpers,
-        findings="\n\n".join(map(_told, findings)),
+        findings="\n\n".join(map(_told, findings[:_SHOWN])),
         helper_names=", ".join(re.findall(r"def (\w+)", draft.code.helpers.methods)),
     )
     return await desk.compute(Draft.of, plan, *_replaced(draft, repair))
@@ -220,13 +225,20 @@ def _replaced(draft: Draft, repair: Repair) -> tuple[CodeParts, RuleParts]:
     return code, draft.rules.model_copy(update={"functions": rules})
 
 
+def _design(plan: Skeleton, names: Collection[str]) -> Mapping[str, object]:
+    """Return a skeleton with some of its operations only: the outline has what is to be known of the others."""
+    operations = [operation for operation in plan.operations if operation.name in names]
+    return {"entities": plan.entities, "rules": plan.rules} | ({"operations": operations} if operations else {})
+
+
 def _parts_shown(code: CodeParts) -> str:
     return "\n\n".join([code.helpers.constants, *(method.source for method in code.methods), code.helpers.methods])
 
 
 def _told(finding: Finding) -> str:
-    example = f"\n```python\n{finding.example}\n```" if finding.example else ""
-    return f"* {finding.subject}: {finding.defect}: {finding.message}{example}"
+    message = textwrap.shorten(finding.message, _LONGEST, placeholder=" …")
+    example = f"\n```python\n{finding.example}\n```" if len(finding.example) < _LONGEST else ""
+    return f"* {finding.subject}: {finding.defect}: {message}{example if finding.example else ''}"
 
 
 def _listed(problems: Iterable[str]) -> str:

@@ -17,6 +17,7 @@ __all__ = ["Situation", "draw_arguments", "related"]
 
 _OPTIONAL = 0.4
 _MOST_ITEMS = 3
+_LIKENESS = 0.8
 _CHOICES = 8
 
 
@@ -187,13 +188,13 @@ class _Draw:
         if kind in ("integer", "number"):
             figures = self._situation.figures(self._chosen[-1]) if self._chosen else {}
             given = None if MONEY.search(slot.name) and figures and len(slot.path) == 1 else self._donor.get(slot.name)
-            if isinstance(given, int | float) and not isinstance(given, bool) and rng.random() < 0.7:
+            if isinstance(given, int | float) and not isinstance(given, bool) and self._takes(slot):
                 return given
             return self._literals.number(slot, rng, like, figures)
         if kind == "object":
             return {}
         given = None if self._searching else self._donor.get(slot.name)
-        if isinstance(given, str) and given and rng.random() < 0.85:
+        if isinstance(given, str) and given and self._takes(slot):
             return given
         text = self._literals.text(
             slot, rng, self._newcomer, self._now, like, self._tables_so_far(), searching=self._searching
@@ -201,6 +202,10 @@ class _Draw:
         if DATE.match(text):  # what a call says next comes no earlier
             self._now = max(self._now, datetime.datetime.fromisoformat(text[:10]))
         return text
+
+    def _takes(self, slot: Slot) -> bool:
+        """Return whether a value of the chosen record is taken over; always so in a list of objects."""
+        return len(slot.path) > 1 or self._rng.random() < _LIKENESS
 
     def _tables_so_far(self) -> list[str]:
         return list(dict.fromkeys(table for table, _ in self._chosen))

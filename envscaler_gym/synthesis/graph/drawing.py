@@ -19,11 +19,14 @@ _COLOURS: dict[Role, str] = {
     "removes": "#d9756b",
 }
 _STYLES: dict[EdgeKind, tuple[str, str]] = {"data": ("solid", "#33658a"), "enables": ("dashed", "#a23b3b")}
-_SIZE = (16, 10)  # inches
+_SIZE = (15, 11)  # inches
+_NODE = 400  # points squared
+_OUTSIDE = 1.06  # where labels begin, the circle being 1
+_WIDTH = 1.6
 
 
 def draw_graph(graph: ToolGraph, path: Path) -> None:
-    """Draw the confirmed edges of a graph: look-ups at the left, tools that need longer chains further to the right.
+    """Draw the confirmed edges of a graph, the tools around a circle by the part that they play.
 
     Args:
         graph: The graph.
@@ -47,27 +50,30 @@ def draw_graph(graph: ToolGraph, path: Path) -> None:
             widths = [0.6 + min(2.0, network.edges[edge]["evidence"] / 20) for edge in edges]
             networkx.draw_networkx_edges(
                 network, places, edges, width=widths, style=style, edge_color=colour, alpha=0.45, ax=axes,
-                connectionstyle="arc3,rad=0.12", node_size=900, arrowsize=9,
+                connectionstyle="arc3,rad=0.15", node_size=_NODE, arrowsize=10,
             )  # fmt: skip
         colours = [_COLOURS[graph.role(tool)] for tool in network]
-        networkx.draw_networkx_nodes(network, places, node_size=900, node_color=colours, ax=axes)
-        networkx.draw_networkx_labels(network, places, font_size=9, ax=axes)
+        networkx.draw_networkx_nodes(network, places, node_size=_NODE, node_color=colours, ax=axes)
+        for tool, (x, y) in places.items():
+            side = "left" if x > 0 else "right"
+            axes.text(x * _OUTSIDE, y * _OUTSIDE, tool, fontsize=11, ha=side, va="center")
+        axes.set_xlim(-_WIDTH, _WIDTH)
         legend = [patches.Patch(color=colour, label=role) for role, colour in _COLOURS.items()]
         legend += [lines.Line2D([], [], linestyle=s, color=c, label=kind) for kind, (s, c) in _STYLES.items()]
-        axes.legend(handles=legend, loc="lower center", ncols=len(legend), frameon=False, bbox_to_anchor=(0.5, -0.05))
+        axes.legend(handles=legend, loc="lower center", ncols=len(legend), frameon=False, bbox_to_anchor=(0.5, -0.06))
         figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
 
 
 def _layout(networkx: Any, graph: ToolGraph) -> tuple[Any, dict[str, Any]]:
     """Return the tools as a network with the stronger edge of each pair, and where each stands."""
     network = networkx.DiGraph()
-    for tool in graph.bundle.tools:
-        network.add_node(tool, layer=len(graph.chains.get(tool, (tool,))))
+    roles = list(_COLOURS)
+    network.add_nodes_from(sorted(graph.bundle.tools, key=lambda tool: roles.index(graph.role(tool))))
     for edge in graph.edges:
         known = network.get_edge_data(edge.source, edge.target, {"evidence": 0})
-        if edge.evidence > known["evidence"]:
+        if edge.evidence > known["evidence"] and edge.source != edge.target:
             network.add_edge(edge.source, edge.target, kind=edge.kind, evidence=edge.evidence)
-    return network, networkx.multipartite_layout(network, subset_key="layer")
+    return network, networkx.circular_layout(network)
 
 
 def _needed(name: str) -> Any:

@@ -218,7 +218,9 @@ class _Learner:
         """Count the look-ups that show what a call succeeded with after a change."""
         for slot in self._slots[tool]:
             wanted = {(table, value) for value in _hashable(values_at(arguments, slot.path)) for table in slot.tables}
-            self._data.update((tool, slot.label, name) for name, records in shown.items() if wanted & records)
+            self._data.update(
+                (tool, slot.label, name) for name, records in shown.items() if wanted & records and name != tool
+            )
 
     def _note(self, tool: str, changes: Sequence[Change]) -> None:
         effects = self._effects.setdefault(tool, {"adds": {}, "changes": {}, "removes": {}})

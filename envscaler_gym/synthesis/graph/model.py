@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import cached_property
 from typing import Literal, NamedTuple, TypeAlias
 
@@ -53,6 +54,11 @@ class ToolGraph:
         self.slots: Mapping[str, tuple[Slot, ...]] = slots_of(bundle, tables)
         self.queries = tuple(name for name, tool in bundle.tools.items() if tool.kind == "query")
         self.changes = tuple(name for name, tool in bundle.tools.items() if tool.kind == "state_change")
+
+    @property
+    def saved(self) -> Bundle:
+        """The bundle with the graph in its manifest."""
+        return replace(self.bundle, manifest=self.bundle.manifest.model_copy(update={"graph": self.learnt}))
 
     @cached_property
     def edges(self) -> tuple[Edge, ...]:
@@ -142,12 +148,9 @@ class ToolGraph:
                 options = [known[name] for name in suppliers if name in known and tool not in known[name]]
                 if not options:
                     return None
-                calls |= dict.fromkeys(min(options, key=_length))
+                shortest = min(options, key=len)
+                calls |= dict.fromkeys(shortest)
         return (*calls, tool)
-
-
-def _length(chain: tuple[str, ...]) -> int:
-    return len(chain)
 
 
 def digest_of_source(bundle: Bundle) -> str:

@@ -17,6 +17,7 @@ from envscaler_gym.synthesis.growth.chain import Goal, Measure, VerifiedChain
 from envscaler_gym.synthesis.growth.conditions import Outcome
 from envscaler_gym.synthesis.growth.difficulty import BANDS, EXPERT_CALLS, measure
 from envscaler_gym.synthesis.growth.expectations import make_checks, make_guards
+from envscaler_gym.synthesis.growth.facts import missing_facts
 from envscaler_gym.synthesis.growth.look_ups import LookUps
 from envscaler_gym.synthesis.growth.naming import Naming
 from envscaler_gym.synthesis.growth.sampling import ChainSampler
@@ -212,7 +213,10 @@ class Candidate:
             clock=ground.clock,
             max_steps=max(_LEAST_ACTIONS, math.ceil(_SLACK * len(calls))),
         )
-        return VerifiedChain(scenario, tuple(goals), clauses, tuple(wording.facts), found)
+        chain = VerifiedChain(scenario, tuple(goals), clauses, tuple(wording.facts), found)
+        if missing := missing_facts(chain, " ".join((scenario.task, *scenario.requests))):
+            raise Rejected(f"text: it does not say {missing[0]!r}")
+        return chain
 
 
 def _strings(value: JSON) -> Iterator[str]:

@@ -27,7 +27,8 @@ __all__ = ["GrowthReport", "Rejection", "grow"]
 
 _PER_START_STATE = 25  # scenarios that share one start state, about
 _MOST_VARIANTS = 3  # of one start state of the bundle
-_ATTEMPTS = 4  # candidates for each scenario, before fewer are delivered than were asked for
+_ATTEMPTS = 2  # candidates for each scenario
+_ROUNDS = 2  # turns for each scenario, before fewer are delivered than were asked for
 
 OnProgress = Callable[[str, int, int], None]
 
@@ -197,31 +198,35 @@ class _Nursery:
     ) -> GrowthReport:
         chains: dict[str, VerifiedChain] = {}
         rejected: list[Rejection] = []
-        for attempt, (ground, level) in enumerate(self._turns(count * _ATTEMPTS, difficulties)):
+        for turn in range(count * _ROUNDS):
             if len(chains) == count:
                 break
-            rng = random.Random(f"grow/{seed}/{attempt}")  # noqa: S311 - to be repeatable
-            candidate, goals = Candidate(self._graph, self._sampler, ground, rng), list[Goal]()
-            try:
-                goals = candidate.sample(self._lab, level)
-                chain = candidate.verify(goals)
-                self._refuse_twins(chain)
-            except Rejected as reason:
-                tools = tuple(step.tool for goal in goals for step in goal)
-                rejected.append(Rejection(ground.start.id, tools, str(reason)))
-                continue
-            name = _free(f"grown-{'-'.join(chain.goals[0][0].tool.split('_'))}", self._ids)
-            chains[name] = chain.named(name)
-            if on_progress is not None:
-                on_progress("grown scenarios", len(chains), count)
+            level = difficulties[turn % len(difficulties)]
+            for attempt in range(_ATTEMPTS):
+                ground = self._grounds[(turn + turn // len(difficulties) + attempt) % len(self._grounds)]
+                rng = random.Random(f"grow/{seed}/{turn}/{attempt}")  # noqa: S311 - to be repeatable
+                grown = self._raise_one(ground, level, rng)
+                if isinstance(grown, Rejection):
+                    rejected.append(grown)
+                    continue
+                name = _free(f"grown-{grown.goals[0][0].tool.replace('_', '-')}", self._ids)
+                chains[name] = grown.named(name)
+                if on_progress is not None:
+                    on_progress("grown scenarios", len(chains), count)
+                break
         used = {chain.scenario.start_state for chain in chains.values()}
         states = tuple(ground.start for ground in self._grounds if ground.start.id in used)
         return GrowthReport(states, chains, tuple(rejected))
 
-    def _turns(self, attempts: int, difficulties: Sequence[Difficulty]) -> Iterator[tuple[Ground, Difficulty]]:
-        for attempt in range(attempts):
-            number, level = divmod(attempt, len(difficulties))
-            yield self._grounds[(number + level) % len(self._grounds)], difficulties[level]
+    def _raise_one(self, ground: Ground, level: Difficulty, rng: random.Random) -> VerifiedChain | Rejection:
+        candidate, goals = Candidate(self._graph, self._sampler, ground, rng), list[Goal]()
+        try:
+            goals = candidate.sample(self._lab, level)
+            chain = candidate.verify(goals)
+            self._refuse_twins(chain)
+        except Rejected as reason:
+            return Rejection(ground.start.id, tuple(step.tool for goal in goals for step in goal), str(reason))
+        return chain
 
     def _refuse_twins(self, chain: VerifiedChain) -> None:
         scenario = chain.scenario

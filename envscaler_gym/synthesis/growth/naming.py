@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
@@ -127,34 +127,42 @@ class Naming:
         group = self._alike[name][short.casefold()]
         if len(group) == 1:
             return short
-        details = list(self._details(record, [known[other] for other in group]))
+        self._full[record] = None  # no name through itself
+        others = [other for other in group if other != key]
+        details = [text for field in self._fields(record) if (text := self._detail(record, field))]
         for size in range(1, _MOST_DETAILS + 1):
             for chosen in combinations(details, size):
-                fields = [field for field, _ in chosen]
-                same = [o for o in group if all(known[o].get(f) == known[key].get(f) for f in fields)]
-                if same == [key]:
-                    return f"{short} ({', '.join(text for _, text in chosen)})"
+                if not any(all(self._has(other, name, text) for text in chosen) for other in others):
+                    return f"{short} ({', '.join(chosen)})"
         return None
 
-    def _details(self, record: Record, group: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
-        """Yield what tells a record from those of the same name, the most telling first."""
-        table, value = self._tables[record[0]], records_of(self._state, record[0])[record[1]]
-        ranked = sorted(
+    def _has(self, key: str, table: str, text: str) -> bool:
+        """Return whether a detail is true of another record too."""
+        return text in [self._detail((table, key), field) for field in self._fields((table, key))]
+
+    def _fields(self, record: Record) -> list[str]:
+        """Return the fields that may tell a record from others, the most telling first."""
+        value = records_of(self._state, record[0])[record[1]]
+        ranked = [
             (rank, place, field)
             for place, field in enumerate(value)
-            if (rank := self._rank(table.name, field, value[field])) is not None
-            and len({str(other.get(field)) for other in group}) > 1
-        )
-        for _, _, field in ranked:
-            to = table.references.get(field)
-            if to is not None:
-                yield field, f"{words(field.removesuffix('_id'))} {self.short((to, value[field]), 1)}"
-            elif field in table.names or "@" in str(value[field]):
-                yield field, str(value[field])
-            elif _KIND.search(field) and isinstance(value[field], str):
-                yield field, say(field, value[field], self._currency)
-            else:
-                yield field, f"{words(field.removesuffix('_cents'))} {say(field, value[field], self._currency)}"
+            if (rank := self._rank(record[0], field, value[field])) is not None
+        ]
+        return [field for _, _, field in sorted(ranked)]
+
+    def _detail(self, record: Record, field: str) -> str:
+        """Say what a field holds so that it can stand in brackets behind a name; empty where that says nothing."""
+        table, value = self._tables[record[0]], records_of(self._state, record[0])[record[1]][field]
+        to = table.references.get(field)
+        if to is not None:
+            short, full = self.short((to, value)), self.full((to, value))
+            if short in self.short(record):  # said already, but for what tells it from its likes
+                return full[len(short) + 2 : -1] if full and full != short else ""
+            return f"{words(field.removesuffix('_id'))} {full or short}"
+        said = say(field, value, self._currency)
+        if field in table.names or "@" in str(value) or (_KIND.search(field) and isinstance(value, str)):
+            return said
+        return f"{words(field.removesuffix('_cents'))} {said}"
 
     def _rank(self, name: str, field: str, value: Any) -> int | None:
         table = self._tables[name]

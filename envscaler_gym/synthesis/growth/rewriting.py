@@ -2,34 +2,18 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import TypeAlias
 
 from envscaler_gym.synthesis.growth.chain import VerifiedChain
+from envscaler_gym.synthesis.growth.facts import missing_facts
 from envscaler_gym.synthesis.growth.growing import GrowthReport
 
-__all__ = ["WriteTask", "missing_facts", "rewrite_tasks"]
+__all__ = ["WriteTask", "rewrite_tasks"]
 
 WriteTask: TypeAlias = Callable[[VerifiedChain], str | Awaitable[str]]
 """Writes the task of a verified chain; :attr:`VerifiedChain.clauses` and ``facts`` say what has to be in it."""
-
-_WORD = re.compile(r"[^\W_]+(?:[.@'\u2019-][^\W_]+)*")
-_SMALL = frozenset({
-    "the", "a", "an", "of", "for", "and", "to", "at", "on", "in", "by", "with", "that", "is", "s", "be", "as",
-})  # fmt: skip
-
-
-def missing_facts(chain: VerifiedChain, text: str) -> tuple[str, ...]:
-    """Return the facts of a chain of which a text lacks a word, whatever their order.
-
-    Args:
-        chain: The chain.
-        text: A wording of its task.
-    """
-    words = _words(text)
-    return tuple(fact for fact in chain.facts if not words.issuperset(_words(fact)))
 
 
 async def rewrite_tasks(report: GrowthReport, write_task: WriteTask) -> GrowthReport:
@@ -49,8 +33,3 @@ async def rewrite_tasks(report: GrowthReport, write_task: WriteTask) -> GrowthRe
         scenario = chain.scenario if kept else chain.scenario.model_copy(update={"task": text.strip()})
         chains[name] = replace(chain, scenario=scenario)
     return replace(report, chains=chains)
-
-
-def _words(text: str) -> set[str]:
-    words = {word.casefold().removesuffix("'s").removesuffix("\u2019s") for word in _WORD.findall(text)}
-    return words - _SMALL

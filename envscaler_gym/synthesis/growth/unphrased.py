@@ -16,6 +16,7 @@ from envscaler_gym.synthesis.growth.saying import quote
 __all__ = ["Part", "say_by_name"]
 
 _LINKS = frozenset({"of", "to", "from", "in", "on", "for", "with", "by", "as", "and", "or", "at", "into"})
+_PARTICLES = frozenset({"in", "out", "up", "off", "on", "over", "back", "away", "down"})
 _NAMES = frozenset({"name", "title", "label", "full name"})
 
 
@@ -37,7 +38,11 @@ class Part(NamedTuple):
     @property
     def words(self) -> str:
         """The parameter's name in words, without what says that it is an id or a new value."""
-        return re.sub(r"^(new|target) | ids?$", "", words(self.name))
+        return (
+            singular(re.sub(r"^(new|target) | ids?$", "", words(self.name)))
+            if self.noun
+            else (words(self.name).removeprefix("new "))
+        )
 
 
 def say_by_name(tool: str, parts: Sequence[Part]) -> str:
@@ -52,6 +57,8 @@ def say_by_name(tool: str, parts: Sequence[Part]) -> str:
     verb, rest = str(tokens[0]), tokens[1:]
     own = [part for part in loose if not part.noun]
     at = next((place for place, token in enumerate(rest) if isinstance(token, Part)), None)
+    if at is None and loose and loose[0].noun and all(token in _PARTICLES for token in rest):
+        return _finish(" ".join([verb, *map(_text, rest), loose[0].text]), loose[1:])
     if at is None:
         return _finish(_bare(verb, rest), loose, naming=True)
     before, record, after = rest[:at], rest[at], rest[at + 1 :]
@@ -77,8 +84,8 @@ def say_by_name(tool: str, parts: Sequence[Part]) -> str:
 
 def _put(tokens: list[str | Part], part: Part) -> bool:
     """Put a record in the place of its noun in a tool's name; return whether the name has one."""
-    if not part.noun:
-        return False
+    if not part.noun or part.words not in (part.noun, part.noun.split()[-1]):
+        return False  # the parent of a folder is not the folder that is meant
     for noun in (part.noun.split(), part.noun.split()[-1:]):
         for at in range(1, len(tokens) - len(noun) + 1):
             found = tokens[at : at + len(noun)]

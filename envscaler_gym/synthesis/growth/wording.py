@@ -54,7 +54,10 @@ class Wording:
         self._mentioned, self._created = [], []
         clauses = []
         for step in steps:
+            known = dict(self.facts)
             clauses.append(_with_an(self._clause(step)))
+            # What was said in a part of a phrase that was left out in the end is no fact.
+            self.facts = {fact: None for fact in self.facts if fact in known or fact in clauses[-1]}
             self._created += [record for record in step.created if record not in self._created]
         return clauses
 

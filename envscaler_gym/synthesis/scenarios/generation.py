@@ -142,8 +142,9 @@ class _Making:
         """Have tasks written, solved and proven, spread evenly over the start states."""
         wanted: dict[str, list[Difficulty]] = {each.start.id: [] for each in settled}
         for number in range(count):
-            turn = number // len(settled) + number  # so that a start state gets every difficulty in its turn
-            wanted[settled[number % len(settled)].start.id].append(DIFFICULTIES[turn % len(DIFFICULTIES)])
+            lap, place = divmod(number, len(settled))
+            # Each start state begins with another difficulty, and gets the next one in every lap.
+            wanted[settled[place].start.id].append(DIFFICULTIES[(lap + place) % len(DIFFICULTIES)])
         results = await together(
             self._write_for(each, wanted[each.start.id]) for each in settled if wanted[each.start.id]
         )

@@ -33,6 +33,8 @@ _DATE_WORD = re.compile(
     r"\b(?:January|February|March|April|May|June|July|August|September|October|November|December"
     r"|(?:Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day)\b"
 )
+_QUOTED = re.compile(r'"([^"]+)"')
+_MARKER = re.compile(r"^\d+\. ", re.MULTILINE)
 _SHORT = 3  # characters below which a value may stand anywhere by chance
 _LONGEST = 3  # times the length of what it replaces
 
@@ -85,12 +87,15 @@ def values_said(start: StartState, scenario: Scenario, facts: Sequence[str] = ()
     """Return what must still stand in a task after it was said again.
 
     These are its numbers and the words of dates, and what it says of the solution's arguments and of the start state's
-    texts, besides the facts that are given. What is part of something longer is left out.
+    texts, besides the facts that are given; of a fact with quotes, such as ``the tool "tile saw"``, what is
+    quoted. The numbers of a list's lines say nothing. What is part of something longer is left out.
     """
+    task = _MARKER.sub("", scenario.task)
     known = {value for call in scenario.solution for value in scalars(call.arguments)}
     known |= {value for value in scalars(start.state) if isinstance(value, str)}
-    said = {str(value) for value in known if len(str(value)) >= _SHORT and stands_in(value, scenario.task)}
-    said |= {*facts, *_NUMBER.findall(scenario.task), *_DATE_WORD.findall(scenario.task)}
+    said = {str(value) for value in known if len(str(value)) >= _SHORT and stands_in(value, task)}
+    said |= {part for fact in facts for part in _QUOTED.findall(fact) or [fact]}
+    said |= {*_NUMBER.findall(task), *_DATE_WORD.findall(task)}
     longest: list[str] = []
     for value in sorted(said, key=lambda value: (-len(value), value)):
         if not any(stands_in(value, longer) for longer in longest):

@@ -24,8 +24,8 @@ _VALUES = 6  # of a parameter that are tried
 _PAIRED = 3  # of a list's items that are put together in twos
 _COMBINATIONS = 256  # of arguments that are looked at, for each tool
 _MENTIONED = 0.5  # from which an optional parameter is given
-_NUMBER = 0.8  # score of a number that the text has
-_PHRASE = 0.7  # score of a phrase
+_NUMBER = 0.8  # score of a number that the text has, or a record that is named beside it
+_CENTS = 0.7  # score of its hundredfold
 _CONFLICT = 0.5  # factor where two required arguments name records that do not belong together
 _SPECIFIED = 0.2  # of the score that is for giving the optional arguments that the text mentions
 _NAMED = 0.5  # what the words of a tool's name add
@@ -84,6 +84,7 @@ class Grounding:
         self.words = words
         self.mentions = Mentions(words, state)
         self.pool = ValuePool(state)
+        self._mentioned: dict[str, frozenset[str]] = {}
 
     def choices(self, name: str, schema: Mapping[str, JSON]) -> list[_Choice]:
         """Return the values of a parameter that are worth a try, best first.
@@ -94,6 +95,17 @@ class Grounding:
         """
         found = {json.dumps(choice.value): choice for choice in sorted(self._values(name, schema), key=_by_score)}
         return sorted(found.values(), key=_by_score, reverse=True)[:_VALUES]
+
+    def mentioned(self, tool: ToolSpec) -> frozenset[str]:
+        """Return the optional parameters of a tool that the text mentions a value of."""
+        if tool.name not in self._mentioned:
+            required = tool.parameters.get("required", ())
+            self._mentioned[tool.name] = frozenset(
+                name
+                for name, schema in tool.parameters["properties"].items()
+                if name not in required and any(choice.score >= _MENTIONED for choice in self.choices(name, schema))
+            )
+        return self._mentioned[tool.name]
 
     def _values(self, name: str, schema: Mapping[str, JSON]) -> Iterator[_Choice]:
         if "const" in schema:
@@ -114,6 +126,7 @@ class Grounding:
                 yield from (_Choice(named, True), _Choice(0.0, False))
             case "integer" | "number":
                 yield from (_Choice(_NUMBER, number) for number in self.words.numbers)
+                yield from (_Choice(_CENTS, number) for number in self.words.cents)
             case "string":
                 yield from self._strings(name)
             case "array":
@@ -134,7 +147,7 @@ class Grounding:
             known = known or score is not None
             yield _Choice(self.words.share(value) if score is None else score, value)
         if not known:  # the parameter names no records, so the text's own words will do
-            yield from (_Choice(_PHRASE, phrase) for phrase in self.words.phrases)
+            yield from (_Choice(self.words.phrase_score(phrase), phrase) for phrase in self.words.phrases)
 
     def _objects(self, schema: Mapping[str, JSON]) -> Iterator[_Choice]:
         """Yield objects that take what they can from one record, and the rest from the text."""
@@ -196,31 +209,26 @@ def _calls(tool: ToolSpec, grounding: Grounding, most: int) -> list[Candidate]:
         else:
             mentioned = [(name, choice) for choice in choices if choice.score >= _MENTIONED]
             given.append([*mentioned, None])
-    optional = max(sum(len(choices) > 1 for choices in given if None in choices), 1)
     combinations = [[*filter(None, combination)] for combination in islice(product(*given), _COMBINATIONS)]
     combinations.sort(key=lambda pairs: -math.fsum(choice.score for _, choice in pairs))
-    found = []
-    for pairs in combinations[:most]:
-        left_out = optional - sum(name not in required for name, _ in pairs)
-        arguments = {name: choice.value for name, choice in pairs}
-        found.append(candidate_of(tool, arguments, grounding, specified=1 - left_out / optional))
-    return found
+    return [
+        candidate_of(tool, {name: choice.value for name, choice in pairs}, grounding) for pairs in combinations[:most]
+    ]
 
 
-def candidate_of(
-    tool: ToolSpec, arguments: Mapping[str, JSON], grounding: Grounding, *, specified: float = 1.0
-) -> Candidate:
+def candidate_of(tool: ToolSpec, arguments: Mapping[str, JSON], grounding: Grounding) -> Candidate:
     """Return a call as a candidate.
 
     Args:
         tool: The tool.
         arguments: Its arguments.
         grounding: What the call's score depends on.
-        specified: Share of the optional arguments that the text mentions which are given.
     """
     values = list(_leaves(arguments))
     records = [record for _, value in values if (record := grounding.mentions.record(value))]
     numbers = {*grounding.words.numbers, *(n for r in records for n in r.fields.values() if type(n) is int)}
+    optional = grounding.mentioned(tool)
+    specified = sum(name in arguments for name in optional) / len(optional) if optional else 1.0
     scores = [_leaf_score(value, numbers, grounding) for _, value in values]
     score = sum(scores) / len(scores) if scores else _MENTIONED
     needed = {name: value for name, value in arguments.items() if name in tool.parameters.get("required", ())}
@@ -239,11 +247,11 @@ def _leaf_score(value: JSON, numbers: set[int], grounding: Grounding) -> float:
     if isinstance(value, bool):
         return _MENTIONED
     if isinstance(value, int | float):
-        return _NUMBER if value in numbers else 0.0
+        return _NUMBER if value in numbers else _CENTS if value in grounding.words.cents else 0.0
     known = grounding.mentions.of(value)
     if known is not None:
         return known
-    return 1.0 if value in grounding.words.phrases else grounding.words.share(str(value))
+    return grounding.words.phrase_score(str(value)) or grounding.words.share(str(value))
 
 
 def _leaves(arguments: Mapping[str, JSON]) -> Iterator[tuple[str, JSON]]:

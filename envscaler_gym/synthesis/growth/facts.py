@@ -1,0 +1,30 @@
+"""What a wording of a task must not lose."""
+
+from __future__ import annotations
+
+import re
+
+from envscaler_gym.synthesis.growth.chain import VerifiedChain
+
+__all__ = ["missing_facts"]
+
+_WORD = re.compile(r"[^\W_]+(?:[.@'\u2019-][^\W_]+)*")
+_SMALL = frozenset({
+    "the", "a", "an", "of", "for", "and", "to", "at", "on", "in", "by", "with", "that", "is", "s", "be", "as",
+})  # fmt: skip
+
+
+def missing_facts(chain: VerifiedChain, text: str) -> tuple[str, ...]:
+    """Return the facts of a chain of which a text lacks a word, whatever their order.
+
+    Args:
+        chain: The chain.
+        text: A wording of its task.
+    """
+    words = _words(text)
+    return tuple(fact for fact in chain.facts if not words.issuperset(_words(fact)))
+
+
+def _words(text: str) -> set[str]:
+    words = {word.casefold().removesuffix("'s").removesuffix("\u2019s") for word in _WORD.findall(text)}
+    return words - _SMALL
