@@ -11,7 +11,7 @@ import pytest
 from envscaler_gym.checks import Check
 from envscaler_gym.errors import MissingCompletion
 from envscaler_gym.llm.model import CompletionRequest
-from envscaler_gym.scenario import Scenario, SolutionCall
+from envscaler_gym.scenario import DIFFICULTIES, Scenario, SolutionCall
 from envscaler_gym.synthesis.scenarios import GeneratedScenarios
 from envscaler_gym.synthesis.scenarios.artefacts import SettledState, SolvedTask, Task, TaskList
 from envscaler_gym.synthesis.scenarios.generation import generate_scenarios
@@ -233,17 +233,24 @@ def test_an_environment_with_scenarios_keeps_them_and_gets_more_in_the_same_star
     assert "StateDraft" not in {shed_author.asked(request) for request in shop.model.requests}  # type: ignore[attr-defined]
 
 
-def test_difficulties_and_start_states_are_spread_evenly() -> None:
+@pytest.mark.parametrize("states", [2, 3, 4])
+def test_every_start_state_gets_every_difficulty_in_its_turn(states: int) -> None:
     asked: list[str] = []
 
     def none(request: CompletionRequest) -> Any:
         asked.append(text_of(request).partition("in this order: ")[2].partition(".")[0])
         return MissingCompletion("that is enough")
 
-    shop = workshop(Author(TaskDrafts=none), start_states=2, written=1.0, scenarios=8)
+    def another(request: CompletionRequest) -> Any:
+        street = text_of(request).partition("Setting: ")[2].partition("\n")[0]
+        return {"id": f"street-{len(street)}", "clock": tool_shed.CLOCK, "state": tool_shed.state(street)}
+
+    author = Author(TaskDrafts=none, StateDraft=another)
+    shop = workshop(author, start_states=states, written=1.0, scenarios=4 * states)
     with pytest.raises(MissingCompletion, match="that is enough"):
         asyncio.run(generate_scenarios(shop, "tool_shed", tool_shed.bundle()))
-    assert sorted(asked) == ["easy, expert, hard, medium", "medium, easy, expert, hard"]
+    order = [*DIFFICULTIES, *DIFFICULTIES]
+    assert sorted(asked) == sorted(", ".join(order[first : first + 4]) for first in range(states))
 
 
 def test_a_start_state_that_holds_the_same_as_another_is_rejected() -> None:

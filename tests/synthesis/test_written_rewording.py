@@ -34,7 +34,7 @@ def test_what_must_stay_is_what_the_task_says_of_state_solution_and_dates() -> N
 
 
 def test_what_surrounds_a_quoted_name_may_be_said_otherwise() -> None:
-    facts = ['the loan for the tool "tile saw" (status open)', "closed"]
+    facts = ['the loan for the tool "tile saw" (status open)', "the night (date Friday)", "closed"]
     assert values_said(START, SCENARIO, facts) == tuple(sorted((*VALUES, "closed", "tile saw")))
 
 

@@ -101,7 +101,7 @@ def refute(
         results = run_checks(checks, start, mutant, ambient)
         if any(result.error for result in results):
             raise Rejected(f"check on a mutant: raised at {'.'.join(map(str, path))}")
-        if False:
+        if all(result.passed for result in results):
             raise Rejected(f"mutant survives: {'.'.join(map(str, path))}")
 
 

@@ -87,14 +87,15 @@ def values_said(start: StartState, scenario: Scenario, facts: Sequence[str] = ()
     """Return what must still stand in a task after it was said again.
 
     These are its numbers and the words of dates, and what it says of the solution's arguments and of the start state's
-    texts, besides the facts that are given; of a fact with quotes, such as ``the tool "tile saw"``, what is
-    quoted. The numbers of a list's lines say nothing. What is part of something longer is left out.
+    texts, besides the facts that are given. Of a fact that names a record, such as ``the loan for the tool "tile saw"
+    (status open)``, only what is quoted: the rest may be said otherwise. The numbers of a list's lines say nothing, and
+    what is part of something longer is left out.
     """
     task = _MARKER.sub("", scenario.task)
     known = {value for call in scenario.solution for value in scalars(call.arguments)}
     known |= {value for value in scalars(start.state) if isinstance(value, str)}
     said = {str(value) for value in known if len(str(value)) >= _SHORT and stands_in(value, task)}
-    said |= {part for fact in facts for part in _QUOTED.findall(fact) or [fact]}
+    said |= {part for fact in facts for part in _QUOTED.findall(fact) or [fact] if not part.startswith("the ")}
     said |= {*_NUMBER.findall(task), *_DATE_WORD.findall(task)}
     longest: list[str] = []
     for value in sorted(said, key=lambda value: (-len(value), value)):
