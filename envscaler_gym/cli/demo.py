@@ -15,12 +15,13 @@ from envscaler_gym.env import ToolEnv
 from envscaler_gym.rollout import NoopPolicy, Policy, RandomPolicy, ReferencePolicy, run_episode
 from envscaler_gym.state import diff
 
-__all__ = ["demo"]
+__all__ = ["demo", "play_made"]
 
 _ENVIRONMENT = "envscaler/Library-v0"
 _SCENARIO = "coffee-on-persepolis"
 _SEED = 0
 _SVG_WIDTH = 110
+_MADE_SCENARIO = "fireballs-done-jet-lost"
 _NEXT = """\
 import gymnasium as gym, envscaler_gym
 
@@ -41,7 +42,7 @@ def demo(
     """Watch an episode: a reference solution step by step, then what random calls and doing nothing earn."""
     console = stdout() if svg is None else stdout(_SVG_WIDTH, record=True)
     with closing(ToolEnv(_ENVIRONMENT)) as env:
-        _play_reference(console, env)
+        _play_reference(console, env, _SCENARIO)
         _compare(console, env)
     console.print(heading("Next"))
     console.print(indent(text(_NEXT)))
@@ -49,8 +50,20 @@ def demo(
         svg.write_text(console.export_svg(title="envscaler demo"), encoding="utf-8")
 
 
-def _play_reference(console: Console, env: ToolEnv) -> None:
-    observation, _ = env.reset(seed=_SEED, options={"scenario": _SCENARIO})
+def play_made(console: Console, bundle: Path) -> None:
+    """Play an episode in the environment that ``envscaler synth --demo`` has made.
+
+    Args:
+        console: Where it is printed.
+        bundle: Folder of the environment.
+    """
+    console.print(heading("An episode in it"))
+    with closing(ToolEnv(str(bundle))) as env:
+        _play_reference(console, env, _MADE_SCENARIO)
+
+
+def _play_reference(console: Console, env: ToolEnv, scenario: str) -> None:
+    observation, _ = env.reset(seed=_SEED, options={"scenario": scenario})
     print_task(console, env.bundle.id, env.episode.scenario, observation)
     policy = ReferencePolicy()
     policy.begin(env.episode, _SEED)

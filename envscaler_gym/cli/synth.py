@@ -52,6 +52,10 @@ def synth(
     resume: Annotated[
         str | None, typer.Option(metavar="RUN", help="Go on with a run, by name or path.", rich_help_panel=_FROM)
     ] = None,
+    demo: Annotated[
+        bool,
+        typer.Option("--demo", help="A whole run over recorded answers, and an episode.", rich_help_panel=_FROM),
+    ] = False,
     model: Annotated[
         str | None,
         typer.Option(envvar=_MODEL, help="Name of the model, as litellm takes it.", rich_help_panel=_MODELS),
@@ -153,16 +157,47 @@ def synth(
     given |= {name: _value(value) for name, value in map(_pair, setting or ())}
     given |= {"stage_models": dict(map(_pair, stage_model))} if stage_model else {}
     sources = {"tasks": tasks, "topics": topics, "bundle": bundle}
-    if resume is not None:
-        run = _resumed(resume, runs_dir, given | sources | {"out": out, "name": name}, answers, batch=batch)
+    if demo:
+        run, access = _demo_run(given | sources | {"resume": resume, "answers": answers}, name, out, runs_dir)
     else:
-        run = _begun(given, sources, name, runs_dir, batch=batch, out=out, answers=answers)
-    report = _carry_out(run, _access(run, concurrency, timeout, api_base, budget_usd, max_calls), engine, ray_address)
+        if resume is not None:
+            run = _resumed(resume, runs_dir, given | sources | {"out": out, "name": name}, answers, batch=batch)
+        else:
+            run = _begun(given, sources, name, runs_dir, batch=batch, out=out, answers=answers)
+        access = _access(run, concurrency, timeout, api_base, budget_usd, max_calls)
+    report = _carry_out(run, access, engine, ray_address)
     _print_report(run, report)
     if report.status == "stopped":
         raise typer.Exit(STOPPED)
     if not any(outcome.status == "published" for outcome in report.outcomes):
         raise typer.Exit(1)
+    if demo:
+        from envscaler_gym.cli.demo import play_made  # noqa: PLC0415
+
+        play_made(stdout(), Path(report.outcomes[0].path))
+
+
+def _demo_run(
+    given: Mapping[str, Any], name: str | None, out: Path | None, runs_dir: Path | None
+) -> tuple[Run, Access]:
+    """Return a new run over the recorded answers, which reaches no model."""
+    from envscaler_gym.synthesis import runs  # noqa: PLC0415
+    from envscaler_gym.synthesis.demo import create_demo_run  # noqa: PLC0415
+    from envscaler_gym.synthesis.switchboard import Access  # noqa: PLC0415
+
+    _nothing_else(given, "--demo", "repeats a run as it was recorded")
+    folder = runs.runs_folder() if runs_dir is None else runs_dir
+    try:
+        return create_demo_run(folder, out, name), Access()
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--name") from None
+
+
+def _nothing_else(given: Mapping[str, Any], option: str, what: str) -> None:
+    """Refuse options that go with a new run of one's own."""
+    fixed = [name for name, value in given.items() if value is not None and value != os.environ.get(_MODEL)]
+    if fixed:
+        raise typer.BadParameter(f"{what}, so it takes no {', '.join(fixed)}", param_hint=option)
 
 
 def _resumed(
@@ -171,11 +206,7 @@ def _resumed(
     """Return a run that goes on, with the answers that were given to it."""
     from envscaler_gym.synthesis import runs  # noqa: PLC0415 - synthesis is imported by its own commands alone
 
-    fixed = [option for option, value in given.items() if value is not None and value != os.environ.get(_MODEL)]
-    if fixed:
-        raise typer.BadParameter(
-            f"goes on with a run as it was begun, so it takes no {', '.join(fixed)}", param_hint="--resume"
-        )
+    _nothing_else(given, "--resume", "goes on with a run as it was begun")
     run = runs.find_run(name, runs.runs_folder() if runs_dir is None else runs_dir)
     if (answers or batch) and not run.config.batch:
         raise typer.BadParameter(f"run {run.name} asks its models itself", param_hint="--batch, --answers")
@@ -205,7 +236,7 @@ def _begun(
     if answers:
         raise typer.BadParameter("go with --resume", param_hint="--answers")
     if sum(source is not None for source in sources.values()) != 1:
-        raise typer.BadParameter("give one of them", param_hint="--tasks, --topics, --bundle or --resume")
+        raise typer.BadParameter("give one of them", param_hint="--tasks, --topics, --bundle, --resume or --demo")
     if "model" not in given:
         raise typer.BadParameter(f"is needed, or the variable {_MODEL}", param_hint="--model")
     try:

@@ -10,7 +10,7 @@ from envscaler_gym.quality.recording import recorded, write_record
 from envscaler_gym.quality.reports import Finding, GateResult, Progress, QualityReport
 
 if TYPE_CHECKING:
-    from envscaler_gym.quality.machine import state_machine
+    from envscaler_gym.quality.properties.machine import state_machine
 
 __all__ = [
     "CALLS",
@@ -29,7 +29,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     """Import what needs Hypothesis when it is first asked for."""
     if name == "state_machine":
-        from envscaler_gym.quality.machine import state_machine  # noqa: PLC0415
+        from envscaler_gym.quality.properties.machine import state_machine  # noqa: PLC0415
 
         return state_machine
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

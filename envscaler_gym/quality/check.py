@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from envscaler_gym.bundle import Bundle
-from envscaler_gym.quality.check_gates import check_gates
-from envscaler_gym.quality.invariant_gate import invariant_gate
+from envscaler_gym.quality.checks.gates import check_gates
 from envscaler_gym.quality.reports import Progress, QualityReport
-from envscaler_gym.quality.scenario_gates import scenario_gates
-from envscaler_gym.quality.world_gates import world_gates
+from envscaler_gym.quality.rules.gate import invariant_gate
+from envscaler_gym.quality.scenarios.gates import scenario_gates
+from envscaler_gym.quality.worlds.gates import world_gates
 
 __all__ = ["CALLS", "check_bundle"]
 

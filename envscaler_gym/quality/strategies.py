@@ -33,8 +33,8 @@ from envscaler_gym.ambient import Ambient
 from envscaler_gym.bundle import Bundle
 from envscaler_gym.errors import BundleError, EnvironmentFailure, UnknownNameError, did_you_mean, shorten
 from envscaler_gym.isolation import make_runtime
-from envscaler_gym.quality.call_source import CallSource, known_arguments, maybe
-from envscaler_gym.quality.typed_states import typed_states
+from envscaler_gym.quality.properties.call_source import CallSource, known_arguments, maybe
+from envscaler_gym.quality.properties.typed_states import typed_states
 from envscaler_gym.scenario import Scenario, StartState
 from envscaler_gym.tools import Tool
 from envscaler_gym.types import JSON, ToolCall

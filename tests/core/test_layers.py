@@ -132,7 +132,8 @@ def _import(name: str) -> ModuleType | None:
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
-        assert 'pip install "envscaler-gym[' in str(error), f"{name}: {error}"
+        if 'pip install "envscaler-gym[' not in str(error):
+            raise
         return None
 
 

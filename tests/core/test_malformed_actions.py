@@ -37,8 +37,9 @@ def act(env: ToolEnv, action: Any) -> tuple[Any, str]:
     assert observation in env.observation_space
     assert not truncated
     outcome = info["outcome"]
-    if terminated:
+    if terminated or outcome == "message":  # the end, or what the user says
         assert outcome == "message"
+        assert before == after
         return observation, outcome
     assert reward == 0.0
     if outcome in UNTOUCHED:

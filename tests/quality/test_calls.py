@@ -9,9 +9,9 @@ import pytest
 
 from envscaler_gym import registry
 from envscaler_gym.bundle import Bundle
-from envscaler_gym.quality.calls import CallMaker
-from envscaler_gym.quality.memory import Known, Memory, patched, variants
-from envscaler_gym.quality.tool_sources import tool_sources
+from envscaler_gym.quality.worlds.calls import CallMaker
+from envscaler_gym.quality.worlds.memory import Known, Memory, patched, variants
+from envscaler_gym.quality.worlds.tool_sources import tool_sources
 from envscaler_gym.tools import InvalidArguments, Tool
 from tests import toys
 

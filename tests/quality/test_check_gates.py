@@ -9,9 +9,9 @@ import pytest
 
 from envscaler_gym.bundle import Bundle
 from envscaler_gym.checks import Check
-from envscaler_gym.quality.check_gates import check_gates
-from envscaler_gym.quality.rehearsal import Rehearsal
+from envscaler_gym.quality.checks.gates import check_gates
 from envscaler_gym.quality.reports import GateResult
+from envscaler_gym.quality.scenarios.rehearsal import Rehearsal
 from envscaler_gym.scenario import Scenario
 from tests.quality import ferries
 from tests.quality.ferries import BOOK, BOOKED, CANCEL, CANCELLED, DROP, DROPPED, NEW_TICKETS, SEATS, defects
@@ -273,9 +273,9 @@ def test_unreviewed_code_is_tried_in_a_worker_and_found_to_be_the_same() -> None
 def test_equal_seeds_give_equal_results_in_any_process(run_python: Callable[..., str]) -> None:
     code = (
         "from tests.quality import ferries, test_check_gates\n"
-        "from envscaler_gym.quality.check_gates import check_gates\n"
-        "from envscaler_gym.quality.scenario_gates import scenario_gates\n"
-        "from envscaler_gym.quality.invariant_gate import invariant_gate\n"
+        "from envscaler_gym.quality.checks.gates import check_gates\n"
+        "from envscaler_gym.quality.scenarios.gates import scenario_gates\n"
+        "from envscaler_gym.quality.rules.gate import invariant_gate\n"
         "bundle = ferries.bundle(*test_check_gates.WEAK)\n"
         "scenarios = tuple(bundle.scenarios.values())\n"
         "for gates in (check_gates, scenario_gates):\n"

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from envscaler_gym.bundle import Bundle
-from envscaler_gym.quality.corruptions import double_corruptions, simple_corruptions
-from envscaler_gym.quality.invariant_gate import invariant_gate
-from envscaler_gym.quality.records import Records
 from envscaler_gym.quality.reports import GateResult
+from envscaler_gym.quality.rules.corruptions import double_corruptions, simple_corruptions
+from envscaler_gym.quality.rules.gate import invariant_gate
+from envscaler_gym.quality.scenarios.records import Records
 from envscaler_gym.state import canonical_json, copy_state
 from tests.quality import ferries
 from tests.quality.ferries import INVARIANTS, RULES, defects

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from envscaler_gym.quality.edits import fresh_key, put, rename, show_path, without
-from envscaler_gym.quality.equivalents import differing_paths, generated_keys, states_like
-from envscaler_gym.quality.mutants import Mutant, Solved, mutants
-from envscaler_gym.quality.plausible import moved, neighbours, other_values, same
-from envscaler_gym.quality.records import Records
-from envscaler_gym.quality.rehearsal import Play, Rehearsal, later
+from envscaler_gym.quality.checks.equivalents import differing_paths, generated_keys, states_like
+from envscaler_gym.quality.checks.mutants import Mutant, Solved, mutants
+from envscaler_gym.quality.scenarios.edits import fresh_key, put, rename, show_path, without
+from envscaler_gym.quality.scenarios.plausible import moved, neighbours, other_values, same
+from envscaler_gym.quality.scenarios.records import Records
+from envscaler_gym.quality.scenarios.rehearsal import Play, Rehearsal, later
 from envscaler_gym.state import copy_state
 from envscaler_gym.types import JSON
 from tests.quality import ferries

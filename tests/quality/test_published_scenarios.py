@@ -11,10 +11,10 @@ import pytest
 from envscaler_gym.bundle import Bundle
 from envscaler_gym.env import ToolEnv
 from envscaler_gym.formats import import_envscaler
-from envscaler_gym.quality.check_gates import check_gates
-from envscaler_gym.quality.invariant_gate import invariant_gate
+from envscaler_gym.quality.checks.gates import check_gates
 from envscaler_gym.quality.reports import GateResult
-from envscaler_gym.quality.scenario_gates import scenario_gates
+from envscaler_gym.quality.rules.gate import invariant_gate
+from envscaler_gym.quality.scenarios.gates import scenario_gates
 
 SAMPLE = Path(__file__).resolve().parents[3] / "shared" / "data" / "envscaler_sample"
 pytestmark = pytest.mark.skipif(not SAMPLE.is_dir(), reason=f"the sample of published data is not at {SAMPLE}")

@@ -9,7 +9,7 @@ import pytest
 from envscaler_gym.bundle import Bundle
 from envscaler_gym.formats import import_envscaler
 from envscaler_gym.quality.reports import GateResult
-from envscaler_gym.quality.world_gates import world_gates
+from envscaler_gym.quality.worlds.gates import world_gates
 
 SAMPLE = Path(__file__).resolve().parents[3] / "shared" / "data" / "envscaler_sample"
 pytestmark = pytest.mark.skipif(not SAMPLE.is_dir(), reason="the published sample is not beside this checkout")

@@ -11,7 +11,7 @@ from envscaler_gym.checks import run_checks
 from envscaler_gym.errors import WorkerTimeout
 from envscaler_gym.isolation.grading import IsolatedChecks
 from envscaler_gym.isolation.limits import Limits
-from envscaler_gym.quality.rehearsal import Rehearsal
+from envscaler_gym.quality.scenarios.rehearsal import Rehearsal
 from tests.quality import ferries
 from tests.toys import check
 

@@ -9,7 +9,7 @@ import pytest
 
 from envscaler_gym.bundle import Bundle
 from envscaler_gym.quality.reports import GateResult
-from envscaler_gym.quality.scenario_gates import scenario_gates
+from envscaler_gym.quality.scenarios.gates import scenario_gates
 from envscaler_gym.scenario import Scenario
 from tests.quality import ferries
 from tests.quality.ferries import BOOK, BOOKED, CANCEL, CANCELLED, DROP, DROPPED, FIND_INES, FIND_OLAF, SEATS, defects

@@ -28,7 +28,7 @@ from envscaler_gym.quality.defects import (
     StateOfOtherTypes,
     ToolRaised,
 )
-from envscaler_gym.quality.machine import EnvironmentMachine
+from envscaler_gym.quality.properties.machine import EnvironmentMachine
 from envscaler_gym.quality.strategies import present
 from envscaler_gym.scenario import Scenario
 from tests import toys

@@ -20,7 +20,7 @@ from envscaler_gym.errors import BundleError, UnknownNameError
 from envscaler_gym.invariants import load_invariants
 from envscaler_gym.manifest import Entity
 from envscaler_gym.quality import strategies
-from envscaler_gym.quality.schema_values import Candidates, values
+from envscaler_gym.quality.properties.schema_values import Candidates, values
 from envscaler_gym.quality.state_types import StateTypes
 from envscaler_gym.registry import get_bundle
 from envscaler_gym.scenario import Scenario

@@ -16,7 +16,7 @@ from envscaler_gym.bundle import Bundle
 from envscaler_gym.manifest import Provenance
 from envscaler_gym.quality import probing
 from envscaler_gym.quality.reports import GateResult
-from envscaler_gym.quality.world_gates import WORLD_GATES, world_gates
+from envscaler_gym.quality.worlds.gates import WORLD_GATES, world_gates
 from envscaler_gym.scenario import Scenario
 from tests import toys
 
@@ -262,8 +262,8 @@ TRUSTED = ("raises", "refusal-writes", "live-result", "other-type", "breaks-rule
 
 @pytest.mark.parametrize("name", TRUSTED)
 def test_a_planted_defect_is_caught_in_this_process(name: str) -> None:
-    from envscaler_gym.quality.exploring import Explorer
     from envscaler_gym.quality.probing import make_prober
+    from envscaler_gym.quality.worlds.exploring import Explorer
 
     plants, gate, subject, _ = PLANTED[name]
     bundle = shelf(*plants)
@@ -407,9 +407,9 @@ def test_equal_seeds_give_equal_results_in_any_process(run_python: Callable[...,
 import json
 from pathlib import Path
 from envscaler_gym import load_bundle, registry
-from envscaler_gym.quality.exploring import Explorer
+from envscaler_gym.quality.worlds.exploring import Explorer
 from envscaler_gym.quality.probing import make_prober
-from envscaler_gym.quality.world_gates import world_gates
+from envscaler_gym.quality.worlds.gates import world_gates
 
 gates = world_gates(load_bundle(Path({str(tmp_path / "shelf")!r})), calls=150)
 tea_shop = registry.get_bundle("toys/TeaShop-v0")  # reviewed, so that it runs in this process

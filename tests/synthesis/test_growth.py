@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -17,15 +19,21 @@ from envscaler_gym.bundle import Bundle
 from envscaler_gym.checks import Check
 from envscaler_gym.errors import ScenarioError
 from envscaler_gym.invariants import load_invariants
-from envscaler_gym.quality.check_gates import check_gates
+from envscaler_gym.quality.checks.gates import check_gates
 from envscaler_gym.quality.reports import GateResult
-from envscaler_gym.quality.scenario_gates import scenario_gates
+from envscaler_gym.quality.scenarios.gates import scenario_gates
 from envscaler_gym.quality.state_types import StateTypes
-from envscaler_gym.scenario import DIFFICULTIES, SolutionCall
+from envscaler_gym.scenario import DIFFICULTIES, SolutionCall, StartState
 from envscaler_gym.state import copy_state, digest
+from envscaler_gym.synthesis.graph import learn_graph
+from envscaler_gym.synthesis.graph.lab import Lab
+from envscaler_gym.synthesis.graph.literals import Literals
 from envscaler_gym.synthesis.graph.tables import Tables
 from envscaler_gym.synthesis.growth import GrowthReport, VerifiedChain, grow, missing_facts, rewrite_tasks
+from envscaler_gym.synthesis.growth.candidates import Candidate, Ground
+from envscaler_gym.synthesis.growth.chain import Step
 from envscaler_gym.synthesis.growth.difficulty import EXPERT_CALLS, measure
+from envscaler_gym.synthesis.growth.sampling import ChainSampler
 from envscaler_gym.synthesis.growth.trials import Play, Rejected, refute, unshown
 from tests.synthesis.kennel import INVARIANTS, RANDOM, SOURCE, kennel, shipped_graph, state
 
@@ -99,6 +107,10 @@ def test_code_that_nobody_has_reviewed_grows_the_same_in_a_worker() -> None:
 def test_new_records_with_random_keys_are_never_named_in_a_solution() -> None:
     report = grow(kennel(RANDOM), count=10, seed=1, trust=True)
     assert any(step.created for chain in report.chains.values() for goal in chain.goals for step in goal)
+    assert "seed" not in report.figures()["reasons"]
+    numbered = grow(kennel(), count=10, seed=1, trust=True)
+    chains = [goal for chain in numbered.chains.values() for goal in chain.goals]
+    assert any({*goal[0].created}.intersection(goal[1].records) for goal in chains if len(goal) > 1)
     assert [r.gate for r in gates(kennel(RANDOM), report).values() if not r.passed] == []
 
 
@@ -176,6 +188,22 @@ def test_candidates_that_do_not_hold_are_rejected_with_a_reason() -> None:
     reasons = report.figures()["reasons"]
     assert reasons["seed"] > 0
     assert not any(call.name == "book_stay" for s in report.scenarios for call in s.solution)
+
+
+def test_a_change_without_which_the_score_is_the_same_is_rejected() -> None:
+    """Where a stay can be ended before it has begun, beginning it makes no difference to the end."""
+    lenient = SOURCE.replace("NEW_ID", "'x'").replace('(stay_id, "here", "over")', '(stay_id, "booked", "over")')
+    lenient = lenient.replace("!= before", "not in (before, 'here')")
+    bundle = replace(kennel(), source=lenient)
+    graph = learn_graph(bundle, trust=True)
+    steps = [Step(tool, {"stay_id": "ST-0001"}, (("stays", "ST-0001"),)) for tool in ("check_in", "check_out")]
+    with Lab(bundle, trust=True) as lab:
+        sampler = ChainSampler(graph, Literals(graph.tables, [state()]), lab, Counter())
+        ground = Ground(graph, StartState(id="s", state=state()), CLOCK, "train", lab)
+        candidate = Candidate(graph, sampler, ground, random.Random(0))
+        with pytest.raises(Rejected, match="needless: without check_in"):
+            candidate.verify([tuple(steps)])
+        assert candidate.verify([tuple(steps[1:])]).clauses == (("check out the stay for Ada Berg's Rex",),)
 
 
 def test_it_gives_up_where_nothing_can_be_changed() -> None:
@@ -270,6 +298,7 @@ def test_tasks_can_be_put_in_other_words_that_keep_the_facts(report: GrowthRepor
     assert len(short) < len(report.chains)
     for name, chain in written.chains.items():
         assert chain.scenario.task.startswith("In short") == (name in short)
+        assert (chain.scenario.task == report.chains[name].scenario.task) == (name not in short)
         assert chain.scenario.solution == report.chains[name].scenario.solution
     plain = asyncio.run(rewrite_tasks(report, lambda _chain: ""))
     assert plain == report

@@ -239,7 +239,7 @@ def renamed(final: dict[str, Any]) -> dict[str, Any]:
     dog = final["dogs"].pop("DG-5")
     final["dogs"]["DG-7"] = {**dog, "dog_id": "DG-7"}
     stays = {key: final["stays"].pop(key) for key in ("ST-0009", "ST-0008")}
-    final["stays"]["ST-0020"] = {**stays["ST-0009"], "stay_id": "ST-0020", "dog_id": "DG-7"}
+    final["stays"]["ST-0002"] = {**stays["ST-0009"], "stay_id": "ST-0002", "dog_id": "DG-7"}  # a removed one's key
     final["stays"]["ST-0021"] = {**stays["ST-0008"], "stay_id": "ST-0021"}
     return final
 

@@ -8,9 +8,9 @@ from pydantic import Field
 
 from envscaler_gym.bundle import Bundle
 from envscaler_gym.data import Data
-from envscaler_gym.quality.invariant_gate import invariant_gate
 from envscaler_gym.quality.reports import Finding, GateResult
-from envscaler_gym.quality.world_gates import world_gates
+from envscaler_gym.quality.rules.gate import invariant_gate
+from envscaler_gym.quality.worlds.gates import world_gates
 from envscaler_gym.synthesis.workshop import Desk
 
 __all__ = ["Gates", "run_gates"]

@@ -6,7 +6,7 @@ import ast
 from collections.abc import Iterable
 
 from envscaler_gym.bundle import Bundle
-from envscaler_gym.quality.tool_sources import tool_sources
+from envscaler_gym.quality.worlds.tool_sources import tool_sources
 from envscaler_gym.tools import method_nodes, parse_module
 
 __all__ = ["source_of"]

@@ -100,14 +100,25 @@ class Conditions:
             self._collect(other, needed)
         needed[record] = None
 
+    def removed(self, table: str) -> list[str]:
+        """Return the keys of the records that are gone in the end."""
+        final = records_of(self._outcome.final, table)
+        return [key for key in records_of(self._outcome.start, table) if key not in final]
+
+    def is_reused(self, table: str) -> bool:
+        """Return whether a new record may get the key of a removed one, where calls are made in another order."""
+        return bool(self.removed(table)) and any(record[0] == table for record in self._twins)
+
     def _definition(self, record: Record) -> str:
+        gone = self.removed(record[0])
+        known = f"key not in before or key in {gone!r}" if gone else "key not in before"
         lines = " and\n            ".join(self.of_new(record) or ["True"])
         return (
             f"def {self.finder(record)}(final_state):\n"
             f"    before = initial_state.get({record[0]!r}, {{}})\n"
             f"    return [\n"
             f"        key for key, record in final_state.get({record[0]!r}, {{}}).items()\n"
-            f"        if key not in before and (\n"
+            f"        if ({known}) and (\n"
             f"            {lines}\n"
             f"        )\n"
             f"    ]\n\n"

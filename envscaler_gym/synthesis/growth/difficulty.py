@@ -25,7 +25,7 @@ BANDS: dict[Difficulty, tuple[float, float]] = {
 }
 """Sizes of the chains of each level: from the first number on and below the second."""
 
-EXPERT_CALLS = 2
+EXPERT_CALLS = 12
 """Fewest calls of an expert scenario."""
 
 

@@ -78,9 +78,20 @@ class _Writer:
             if len(change.path) > 2:
                 fields[(table, key), str(change.path[2])] = None
             elif change.kind == "removed":
-                source = f"def check_func(final_state):\n    return {key!r} not in final_state.get({table!r}, {{}})\n"
-                yield Check(text=f"Is {self._name((table, key))} gone?", source=source)
+                yield Check(text=f"Is {self._name((table, key))} gone?", source=self._gone(table, key))
         yield from (self._field(record, field) for record, field in fields)
+
+    def _gone(self, table: str, key: str) -> str:
+        """Return the source of the check for a removed record; a new one of something else may have its key."""
+        value = records_of(self._outcome.start, table)[key]
+        references = {field: value.get(field) for field in self._tables[table].references}
+        if not references or not self._conditions.is_reused(table):
+            return f"def check_func(final_state):\n    return {key!r} not in final_state.get({table!r}, {{}})\n"
+        return (
+            f"def check_func(final_state):\n"
+            f"    record = final_state.get({table!r}, {{}}).get({key!r}, {{}})\n"
+            f"    return any(record.get(field) != value for field, value in {_literal(references)}.items())\n"
+        )
 
     def _field(self, record: Record, field: str) -> Check:
         table, key = record

@@ -110,12 +110,12 @@ class ChainSampler:
         return usable
 
     def _is_churn(self, step: Step, goal: Sequence[Step]) -> bool:
-        """Return whether a step only changes what the goal has just made, and could have been done before."""
+        """Return whether a step only gives a new record what it could have been made with."""
+        if step.created or any(earlier.tool in self._graph.learnt.enables.get(step.tool, {}) for earlier in goal):
+            return False
+        given = {(*record, name) for earlier in goal for record in earlier.created for name in earlier.arguments}
         made = {record for earlier in goal for record in earlier.created}
-        enabled = self._graph.learnt.enables.get(step.tool, {})
-        return (
-            not step.created and made.issuperset(step.touched) and not any(earlier.tool in enabled for earlier in goal)
-        )
+        return made.issuperset(step.touched) and not given.isdisjoint(step.fields)
 
     def _bare(self, step: Step) -> Step:
         """Make a step without the optional arguments that make no difference, and return it."""
@@ -151,12 +151,13 @@ class ChainSampler:
         """Return a step with what it did, unless that is nothing, or takes back what the chain had changed."""
         after = self._lab.state()
         changes = changes_between(before, after, self._graph.tables)
+        if not changes:
+            return None
         kept = changed_fields(start, after, self._graph.tables)
-        if not changes or any(not kept.issuperset(earlier.fields) for earlier in chain):
-            return None
         fields = tuple(sorted(changed_fields(before, after, self._graph.tables)))
-        if not kept.issuperset(fields):
-            return None
+        for path in (path for fields_of in (fields, *(earlier.fields for earlier in chain)) for path in fields_of):
+            if path not in kept and path[:2] not in kept:  # a new record is kept as a whole
+                return None
         if any(self._overwrites(earlier, step.tool, changes) for earlier in chain):
             return None
         created = tuple(record_of(change) for change in changes if is_new(change))

@@ -12,8 +12,8 @@ from envscaler_gym.bundle import Bundle
 from envscaler_gym.checks import Check
 from envscaler_gym.data import Data
 from envscaler_gym.errors import EnvironmentFailure, UnusableAnswer
-from envscaler_gym.quality.check_gates import check_gates
-from envscaler_gym.quality.scenario_gates import scenario_gates
+from envscaler_gym.quality.checks.gates import check_gates
+from envscaler_gym.quality.scenarios.gates import scenario_gates
 from envscaler_gym.scenario import Difficulty, Scenario, SolutionCall, StartState
 from envscaler_gym.state import diff, to_json
 from envscaler_gym.synthesis.growth.difficulty import measure

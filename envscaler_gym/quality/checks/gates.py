@@ -9,14 +9,14 @@ from typing import NamedTuple
 from envscaler_gym.bundle import Bundle
 from envscaler_gym.checks import CheckResult, Score
 from envscaler_gym.errors import EnvironmentFailure, shorten
-from envscaler_gym.quality.collateral import all_damage, some_damage
-from envscaler_gym.quality.edits import show_path
-from envscaler_gym.quality.equivalents import differing_paths, generated_keys, other_orders, reads, states_like
-from envscaler_gym.quality.mutants import Mutant, Solved, mutants
-from envscaler_gym.quality.records import Records
-from envscaler_gym.quality.rehearsal import Play, Rehearsal, later
+from envscaler_gym.quality.checks.collateral import all_damage, some_damage
+from envscaler_gym.quality.checks.equivalents import differing_paths, generated_keys, other_orders, reads, states_like
+from envscaler_gym.quality.checks.mutants import Mutant, Solved, mutants
 from envscaler_gym.quality.reports import Finding, GateResult, Progress
-from envscaler_gym.quality.trials import Trial, failing, is_imported, refusal, try_scenarios
+from envscaler_gym.quality.scenarios.edits import show_path
+from envscaler_gym.quality.scenarios.records import Records
+from envscaler_gym.quality.scenarios.rehearsal import Play, Rehearsal, later
+from envscaler_gym.quality.scenarios.trials import Trial, failing, is_imported, refusal, try_scenarios
 from envscaler_gym.scenario import Scenario
 
 __all__ = ["KILL_RATE", "check_gates"]

@@ -15,7 +15,7 @@ from envscaler_gym.episode import error_text
 from envscaler_gym.isolation.grading import IsolatedChecks
 from envscaler_gym.isolation.levels import make_runtime
 from envscaler_gym.isolation.limits import Limits
-from envscaler_gym.quality.edits import rename
+from envscaler_gym.quality.scenarios.edits import rename
 from envscaler_gym.scenario import Scenario, SolutionCall
 from envscaler_gym.tools import InvalidArguments
 from envscaler_gym.types import JSON, ToolResult

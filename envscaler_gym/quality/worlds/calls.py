@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 
 from envscaler_gym.bundle import Bundle
 from envscaler_gym.errors import shorten
-from envscaler_gym.quality.memory import Memory, variants
-from envscaler_gym.quality.tool_sources import tool_sources
+from envscaler_gym.quality.worlds.memory import Memory, variants
+from envscaler_gym.quality.worlds.tool_sources import tool_sources
 from envscaler_gym.tools import InvalidArguments, Tool
 from envscaler_gym.types import JSON
 

@@ -18,10 +18,10 @@ from envscaler_gym.quality.defects import (
     StateOfOtherTypes,
     ToolRaised,
 )
-from envscaler_gym.quality.memory import Memory, patched
 from envscaler_gym.quality.probing import Call
-from envscaler_gym.quality.programs import Program, Start
 from envscaler_gym.quality.state_types import StateTypes
+from envscaler_gym.quality.worlds.memory import Memory, patched
+from envscaler_gym.quality.worlds.programs import Program, Start
 from envscaler_gym.types import ToolKind
 
 __all__ = ["CALL_GATES", "LIVE_ARGUMENT", "LIVE_RESULT", "Seen", "Sighting", "Sightings", "new_problems", "sight"]

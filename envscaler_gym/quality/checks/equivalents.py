@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from envscaler_gym.quality.edits import Path, fresh_key, rename, texts
-from envscaler_gym.quality.plausible import same
-from envscaler_gym.quality.records import Records
-from envscaler_gym.quality.rehearsal import Play, Rehearsal
+from envscaler_gym.quality.scenarios.edits import Path, fresh_key, rename, texts
+from envscaler_gym.quality.scenarios.plausible import same
+from envscaler_gym.quality.scenarios.records import Records
+from envscaler_gym.quality.scenarios.rehearsal import Play, Rehearsal
 from envscaler_gym.sampling import ValuePool, sample_arguments
 from envscaler_gym.scenario import Scenario, SolutionCall
 from envscaler_gym.state import diff

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from envscaler_gym.bundle import Bundle
 from envscaler_gym.errors import shorten
 from envscaler_gym.manifest import Entity
-from envscaler_gym.quality.edits import Path, show_path
+from envscaler_gym.quality.scenarios.edits import Path, show_path
 from envscaler_gym.quality.state_types import StateTypes
 from envscaler_gym.types import JSON
 

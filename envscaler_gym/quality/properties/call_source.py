@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import SearchStrategy
 
 from envscaler_gym.bundle import Bundle
-from envscaler_gym.quality.schema_values import Candidates, fixed_order, values
+from envscaler_gym.quality.properties.schema_values import Candidates, fixed_order, values
 from envscaler_gym.state import copy_state
 from envscaler_gym.tools import InvalidArguments, Tool
 from envscaler_gym.types import JSON, ToolCall, ToolSpec

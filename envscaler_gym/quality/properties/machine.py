@@ -18,10 +18,10 @@ except ModuleNotFoundError as error:
 
 from envscaler_gym.bundle import Bundle
 from envscaler_gym.errors import UnknownNameError, did_you_mean, shorten
-from envscaler_gym.quality.call_source import CallSource, Known, known_arguments, maybe
 from envscaler_gym.quality.defects import Defect, ToolRaised, program
+from envscaler_gym.quality.properties.call_source import CallSource, Known, known_arguments, maybe
+from envscaler_gym.quality.properties.watching import WatchedWorld
 from envscaler_gym.quality.strategies import scenarios
-from envscaler_gym.quality.watching import WatchedWorld
 from envscaler_gym.registry import get_bundle
 from envscaler_gym.scenario import Scenario
 from envscaler_gym.tools import InvalidArguments

@@ -21,7 +21,7 @@ from envscaler_gym.isolation.instrument import compile_instrumented
 from envscaler_gym.isolation.levels import level_of
 from envscaler_gym.isolation.probe import Probe, Subject
 from envscaler_gym.quality.probing import counted, make_prober
-from envscaler_gym.quality.programs import Program, play
+from envscaler_gym.quality.worlds.programs import Program, play
 from envscaler_gym.world import makes_sets
 
 __all__ = ["Replays", "Transcript", "replay", "replay_in_order"]
@@ -92,7 +92,7 @@ def _in_child(bundle: Bundle, programs: Sequence[Program], hash_seed: int) -> li
     }
     paths = os.pathsep.join(path for path in sys.path if path)
     child = subprocess.run(
-        [sys.executable, "-m", "envscaler_gym.quality.replaying"],
+        [sys.executable, "-m", "envscaler_gym.quality.worlds.replaying"],
         input=encoding.encode(job),
         capture_output=True,
         env=os.environ | {"PYTHONHASHSEED": str(hash_seed), "PYTHONPATH": paths},

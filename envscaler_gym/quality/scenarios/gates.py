@@ -8,14 +8,14 @@ from typing import Any
 from envscaler_gym.bundle import Bundle
 from envscaler_gym.checks import CheckResult
 from envscaler_gym.errors import EnvironmentFailure, shorten
-from envscaler_gym.quality.edits import Path, show_path
 from envscaler_gym.quality.probing import make_prober
-from envscaler_gym.quality.records import Records
-from envscaler_gym.quality.rehearsal import Rehearsal
 from envscaler_gym.quality.reports import Finding, GateResult, Progress
-from envscaler_gym.quality.solution_gates import every_write_matters, findable_ids, reference_solution
+from envscaler_gym.quality.scenarios.edits import Path, show_path
+from envscaler_gym.quality.scenarios.records import Records
+from envscaler_gym.quality.scenarios.rehearsal import Rehearsal
+from envscaler_gym.quality.scenarios.solution_gates import every_write_matters, findable_ids, reference_solution
+from envscaler_gym.quality.scenarios.trials import Trial, failing, is_imported, try_scenarios
 from envscaler_gym.quality.state_types import StateTypes
-from envscaler_gym.quality.trials import Trial, failing, is_imported, try_scenarios
 from envscaler_gym.scenario import Scenario
 from envscaler_gym.state import digest
 

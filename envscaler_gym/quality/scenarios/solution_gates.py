@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from envscaler_gym.errors import EnvironmentFailure
 from envscaler_gym.quality.defects import program
-from envscaler_gym.quality.findable import hidden_ids
-from envscaler_gym.quality.rehearsal import Play, Rehearsal
 from envscaler_gym.quality.reports import Finding, GateResult
-from envscaler_gym.quality.trials import Trial, failing, refusal
+from envscaler_gym.quality.scenarios.findable import hidden_ids
+from envscaler_gym.quality.scenarios.rehearsal import Play, Rehearsal
+from envscaler_gym.quality.scenarios.trials import Trial, failing, refusal
 from envscaler_gym.scenario import Scenario
 from envscaler_gym.types import ToolCall
 

@@ -11,7 +11,7 @@ from hypothesis.strategies import SearchStrategy
 
 from envscaler_gym.bundle import Bundle
 from envscaler_gym.manifest import Entity
-from envscaler_gym.quality.schema_values import Candidates, fixed_order, mostly, values
+from envscaler_gym.quality.properties.schema_values import Candidates, fixed_order, mostly, values
 from envscaler_gym.quality.state_types import StateTypes
 from envscaler_gym.scenario import StartState
 from envscaler_gym.state import copy_state

@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 from envscaler_gym.bundle import Bundle
 from envscaler_gym.errors import EnvironmentFailure
-from envscaler_gym.quality.memory import Known, Memory
 from envscaler_gym.quality.probing import Call, Prober
-from envscaler_gym.quality.programs import Program, play
-from envscaler_gym.quality.sightings import Seen, Sighting, new_problems, sight
 from envscaler_gym.quality.state_types import StateTypes
+from envscaler_gym.quality.worlds.memory import Known, Memory
+from envscaler_gym.quality.worlds.programs import Program, play
+from envscaler_gym.quality.worlds.sightings import Seen, Sighting, new_problems, sight
 
 __all__ = ["Calls", "fewest", "shrink"]
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from envscaler_gym.draw import draw
-from envscaler_gym.quality.edits import put, without
-from envscaler_gym.quality.mutants import Mutant, Solved, copied_record
-from envscaler_gym.quality.plausible import example, other_values
-from envscaler_gym.quality.records import Records, tables
+from envscaler_gym.quality.checks.mutants import Mutant, Solved, copied_record
+from envscaler_gym.quality.scenarios.edits import put, without
+from envscaler_gym.quality.scenarios.plausible import example, other_values
+from envscaler_gym.quality.scenarios.records import Records, tables
 from envscaler_gym.scenario import Scenario
 
 __all__ = ["all_damage", "some_damage"]

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from envscaler_gym.checks import CheckResult, Score
 from envscaler_gym.errors import EnvironmentFailure
-from envscaler_gym.quality.rehearsal import Play, Rehearsal, Step
 from envscaler_gym.quality.reports import Finding, Progress
+from envscaler_gym.quality.scenarios.rehearsal import Play, Rehearsal, Step
 from envscaler_gym.scenario import Scenario
 
 __all__ = ["Trial", "failing", "is_imported", "refusal", "try_scenarios"]

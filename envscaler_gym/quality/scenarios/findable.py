@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from envscaler_gym.quality.edits import texts
-from envscaler_gym.quality.records import tables
-from envscaler_gym.quality.rehearsal import Play, Rehearsal
+from envscaler_gym.quality.scenarios.edits import texts
+from envscaler_gym.quality.scenarios.records import tables
+from envscaler_gym.quality.scenarios.rehearsal import Play, Rehearsal
 from envscaler_gym.sampling import ValuePool
 from envscaler_gym.scenario import Scenario
 from envscaler_gym.types import JSON, ToolSpec

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from envscaler_gym.bundle import Bundle
-from envscaler_gym.quality.coverage import LEAST_COVERAGE, branches_gate
-from envscaler_gym.quality.exploring import Explorer
 from envscaler_gym.quality.probing import Prober, make_prober
-from envscaler_gym.quality.programs import program_text
-from envscaler_gym.quality.repeatability import repeatability_gates
 from envscaler_gym.quality.reports import Finding, GateResult, Progress
-from envscaler_gym.quality.shrinking import shrink
-from envscaler_gym.quality.sightings import CALL_GATES, Seen
-from envscaler_gym.quality.tool_sources import tool_sources
+from envscaler_gym.quality.worlds.coverage import LEAST_COVERAGE, branches_gate
+from envscaler_gym.quality.worlds.exploring import Explorer
+from envscaler_gym.quality.worlds.programs import program_text
+from envscaler_gym.quality.worlds.repeatability import repeatability_gates
+from envscaler_gym.quality.worlds.shrinking import shrink
+from envscaler_gym.quality.worlds.sightings import CALL_GATES, Seen
+from envscaler_gym.quality.worlds.tool_sources import tool_sources
 
 __all__ = ["WORLD_GATES", "world_gates"]
 

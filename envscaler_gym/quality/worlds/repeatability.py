@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from envscaler_gym.bundle import Bundle
 from envscaler_gym.errors import shorten
 from envscaler_gym.quality.defects import Defect
-from envscaler_gym.quality.programs import Program, leak_text, program_text
-from envscaler_gym.quality.replaying import Transcript, replay, replay_in_order
 from envscaler_gym.quality.reports import Finding, GateResult
-from envscaler_gym.quality.shrinking import fewest
+from envscaler_gym.quality.worlds.programs import Program, leak_text, program_text
+from envscaler_gym.quality.worlds.replaying import Transcript, replay, replay_in_order
+from envscaler_gym.quality.worlds.shrinking import fewest
 
 __all__ = ["repeatability_gates"]
 

@@ -10,9 +10,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any, NamedTuple
 
-from envscaler_gym.quality.edits import Path, fresh_key, put, rename, value_at, without
-from envscaler_gym.quality.plausible import neighbours, other_values, same
-from envscaler_gym.quality.records import Records, tables
+from envscaler_gym.quality.scenarios.edits import Path, fresh_key, put, rename, value_at, without
+from envscaler_gym.quality.scenarios.plausible import neighbours, other_values, same
+from envscaler_gym.quality.scenarios.records import Records, tables
 from envscaler_gym.state import Change, canonical_json, diff
 
 __all__ = ["Mutant", "Solved", "copied_record", "mutants"]

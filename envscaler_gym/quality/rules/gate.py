@@ -10,11 +10,11 @@ from typing import Any, TypeAlias
 
 from envscaler_gym.bundle import Bundle
 from envscaler_gym.errors import EnvironmentFailure
-from envscaler_gym.quality.corruptions import Corruption, double_corruptions, simple_corruptions
 from envscaler_gym.quality.probing import Prober, make_prober
-from envscaler_gym.quality.records import Records
-from envscaler_gym.quality.rehearsal import Rehearsal
 from envscaler_gym.quality.reports import Finding, GateResult
+from envscaler_gym.quality.rules.corruptions import Corruption, double_corruptions, simple_corruptions
+from envscaler_gym.quality.scenarios.records import Records
+from envscaler_gym.quality.scenarios.rehearsal import Rehearsal
 from envscaler_gym.state import digest
 
 __all__ = ["invariant_gate"]

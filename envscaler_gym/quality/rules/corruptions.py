@@ -11,9 +11,9 @@ from itertools import islice
 from typing import Any, NamedTuple, TypeVar
 
 from envscaler_gym.errors import shorten
-from envscaler_gym.quality.edits import Path, fresh_key, put, show_path, value_at, without
-from envscaler_gym.quality.plausible import moved, neighbours, other_values, same
-from envscaler_gym.quality.records import Records, tables
+from envscaler_gym.quality.scenarios.edits import Path, fresh_key, put, show_path, value_at, without
+from envscaler_gym.quality.scenarios.plausible import moved, neighbours, other_values, same
+from envscaler_gym.quality.scenarios.records import Records, tables
 from envscaler_gym.types import JSON
 
 __all__ = ["Corruption", "double_corruptions", "simple_corruptions"]

@@ -9,15 +9,15 @@ from typing import NamedTuple
 
 from envscaler_gym.bundle import Bundle
 from envscaler_gym.errors import EnvironmentFailure, describe_error
-from envscaler_gym.quality.calls import CallMaker
 from envscaler_gym.quality.defects import ToolRaised
-from envscaler_gym.quality.memory import Known, Memory
 from envscaler_gym.quality.probing import Call, Evidence, Prober, counted
-from envscaler_gym.quality.programs import Program, Start, starts_of
 from envscaler_gym.quality.reports import Progress
-from envscaler_gym.quality.sightings import Sighting, Sightings, new_problems, sight
 from envscaler_gym.quality.state_types import StateTypes
-from envscaler_gym.quality.tool_sources import tool_sources
+from envscaler_gym.quality.worlds.calls import CallMaker
+from envscaler_gym.quality.worlds.memory import Known, Memory
+from envscaler_gym.quality.worlds.programs import Program, Start, starts_of
+from envscaler_gym.quality.worlds.sightings import Sighting, Sightings, new_problems, sight
+from envscaler_gym.quality.worlds.tool_sources import tool_sources
 from envscaler_gym.tools import InvalidArguments
 
 __all__ = ["Explorer", "Tally"]

@@ -1,0 +1,1 @@
+"""Property tests of an environment: values, states and a state machine for Hypothesis."""

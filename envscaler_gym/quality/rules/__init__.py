@@ -1,0 +1,1 @@
+"""The gate of invariants: each must say no to some corrupted state."""

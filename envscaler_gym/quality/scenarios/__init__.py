@@ -1,0 +1,1 @@
+"""The gates of scenarios: start states, solutions, ids that can be found."""

@@ -1,0 +1,1 @@
+"""The gates of worlds: thousands of generated calls, and what they show."""
