@@ -158,7 +158,9 @@ def synth(
     given |= {"stage_models": dict(map(_pair, stage_model))} if stage_model else {}
     sources = {"tasks": tasks, "topics": topics, "bundle": bundle}
     if demo:
-        run, access = _demo_run(given | sources | {"resume": resume, "answers": answers}, name, out, runs_dir)
+        run, access = _demo_run(
+            given | sources | {"resume": resume, "batch": batch or None, "answers": answers}, name, out, runs_dir
+        )
     else:
         if resume is not None:
             run = _resumed(resume, runs_dir, given | sources | {"out": out, "name": name}, answers, batch=batch)

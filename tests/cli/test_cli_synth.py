@@ -98,7 +98,7 @@ def test_settings_come_from_the_options(cli: Cli, home: Path, tasks: Path) -> No
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("--model", "m"), "--tasks, --topics, --bundle or --resume"),
+        (("--model", "m"), "--tasks, --topics, --bundle, --resume or --demo"),
         (("--topics", "x", "--tasks", "y", "--model", "m"), "give one of them"),
         (("--topics", "x"), "ENVSCALER_MODEL"),
         (("--topics", "x", "--model", "m", "--stage-model", "code"), "NAME=VALUE"),

@@ -1,9 +1,10 @@
-"""The page docs/synthesis_demo.md, made from the demo's requests and answers: ``python -m tests.synthesis.demo_page``."""
+"""Makes the page docs/synthesis_demo.md from the demo's run: ``python -m tests.synthesis.demo_page``."""
 
 from __future__ import annotations
 
 import json
 import tempfile
+import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,19 +15,19 @@ from envscaler_gym.llm.store import CompletionStore
 from envscaler_gym.synthesis.demo import demo, run_demo
 
 PAGE = Path(__file__).parents[2] / "docs" / "synthesis_demo.md"
-WIDTH = 150
-TASK = "fireballs-done-jet-lost"
+WIDTH = 130
 GROWN = "Who asks: a customer who writes"
 
 INTRODUCTION = """\
 # One run of synthesis, stage by stage
 
-`envscaler synth --demo` goes through a whole run without a model: every request is answered from a recording that comes with the
-library. The environment is the observing queue of a telescope, and all that is shown here, shortened, is what went in and came out.
-[Synthesis](synthesis.md) says how the stages work, [scenario generation](scenario_generation.md) goes into the second half.
+`envscaler synth --demo` goes through a whole run without a model: every request is answered from a recording that
+comes with the library. The environment is the observing queue of a telescope, and all that is shown here, shortened,
+is what went in and came out. [Synthesis](synthesis.md) says how the stages work, [scenario
+generation](scenario_generation.md) goes into the second half.
 
-The answers were given offline, through the run's batch file (`--batch`, then `--resume RUN --answers FILE`), which is also how a batch
-API would be used.
+The answers were given offline, through the run's batch file (`--batch`, then `--resume RUN --answers FILE`), which is
+also how a batch API would be used.
 """
 
 
@@ -38,15 +39,15 @@ class Recording:
         self._all = [(request, json.loads(completion.text)) for request, completion in exchanges]
 
     def find(self, title: str, holding: str = "", turn: int = 0) -> tuple[str, Any]:
-        """Return the last message of a request, and its answer.
+        """Return the last message of the first request that fits, and its answer.
 
         Args:
             title: Class of the answer.
-            holding: Text that some message of the request holds.
+            holding: Text that some message of the request or the answer holds.
             turn: How many answers the conversation has already.
         """
         for request, answer in self._all:
-            if _title(request) == title and len(request.messages) == 2 + 2 * turn and holding in _said(request):
+            if _title(request) == title and len(request.messages) == 2 + 2 * turn and holding in _said(request, answer):
                 return request.messages[-1].content, answer
         raise LookupError(f"the recording has no {title} that holds {holding!r} at turn {turn}")
 
@@ -73,14 +74,15 @@ def _discovery(recording: Recording, _: Bundle) -> str:
 
 
 def _skeleton(recording: Recording, _: Bundle) -> str:
-    _, answer = recording.find("Skeleton")
+    answer = recording.find("Skeleton")[1]
     entity = next(each for each in answer["entities"] if each["name"] == "nights")
     operation = next(each for each in answer["operations"] if each["name"] == "record_outcome")
     rules = [rule["text"] for rule in answer["rules"][:4]]
     kept = ("name", "preconditions", "postconditions", "reads", "writes")
     return _section(
         "Skeleton",
-        f"{len(answer['entities'])} kinds of records, {len(answer['rules'])} rules and {len(answer['operations'])} operations; of "
+        f"{len(answer['entities'])} kinds of records, {len(answer['rules'])} rules and "
+        f"{len(answer['operations'])} operations; of "
         "each kind a little:",
         ("An entity's attributes", "json", "\n".join(_line(each) for each in entity["attributes"][4:])),
         ("Rules", "json", _json(rules)),
@@ -90,11 +92,12 @@ def _skeleton(recording: Recording, _: Bundle) -> str:
 
 def _code(recording: Recording, _: Bundle) -> str:
     sent_back, mended = recording.find("Helpers", turn=1)
-    _, answer = recording.find("Methods", "Write these methods: schedule_block")
+    answer = recording.find("Methods", "Write these methods: find_blocks")[1]
     method = next(each for each in answer["methods"] if each["name"] == "unschedule_block")
     return _section(
         "Code",
-        "Records, constructor, signatures and docstrings follow from the skeleton. A model writes what the methods share, then the "
+        "Records, constructor, signatures and docstrings follow from the skeleton. A model writes what "
+        "the methods share, then the "
         "methods. The static gate sends back what may not run; here a helper that used `getattr`.",
         ("Sent back", "text", sent_back),
         ("The helper after that", "python", _function(mended["methods"], "_missing")),
@@ -103,7 +106,7 @@ def _code(recording: Recording, _: Bundle) -> str:
 
 
 def _invariants(recording: Recording, _: Bundle) -> str:
-    _, answer = recording.find("RuleParts")
+    answer = recording.find("RuleParts")[1]
     rule = next(each for each in answer["functions"] if each["name"] == "ports_hold_one_instrument")
     return _section(
         "Invariants",
@@ -114,16 +117,17 @@ def _invariants(recording: Recording, _: Bundle) -> str:
 
 
 def _assessment(recording: Recording, _: Bundle) -> str:
-    _, proposed = recording.find("TestCalls", '"OB-1034"')
+    proposed = recording.find("TestCalls", "two frames lost")[1]
     judged, verdicts = recording.find("CallVerdicts", "Seeing 0.7, two frames lost.")
     calls = json.loads(judged.partition("where the one before it ended:\n\n")[2].partition("\n\nThe state after")[0])
     return _section(
         "Assessment",
-        "When the gates have tried the class with thousands of generated calls, one agent tests and another judges. The tester sees "
+        "When the gates have tried the class with thousands of generated calls, one agent tests and "
+        "another judges. The tester sees "
         "documentation and state, the judge the source and what each call changed.",
-        ("Proposed", "json", "\n".join(map(_line, proposed["calls"]))),
+        ("Proposed", "text", "\n".join(map(_proposal, proposed["calls"]))),
         ("What came of the second call", "json", _json({name: calls[1][name] for name in ("result", "changes")})),
-        ("Verdicts", "json", "\n".join(map(_line, verdicts["verdicts"]))),
+        ("Verdicts", "text", "\n".join("{call}. {verdict}: {reason}".format(**each) for each in verdicts["verdicts"])),
     )
 
 
@@ -133,7 +137,8 @@ def _start_states(recording: Recording, _: Bundle) -> str:
     records = sum(map(len, answer["state"].values()))
     return _section(
         "Start states",
-        f"Each start state has a setting. What comes back is put through types, references and invariants; this one holds {records} "
+        f"Each start state has a setting. What comes back is put through types, references and "
+        f"invariants; this one holds {records} "
         "records.",
         ("In", "text", asked[asked.index("* Setting") :].partition("\n")[0]),
         ("Out", "json", "\n".join([_line({"id": answer["id"], "clock": answer["clock"]}), *map(_line, blocks[4:7])])),
@@ -146,12 +151,12 @@ def _tasks(recording: Recording, _: Bundle) -> str:
         "Tasks",
         "A model that sees the start state asks for something, in the words of somebody who does not.",
         ("In", "text", asked[asked.index("Write 1 tasks") :].partition("\n")[0]),
-        ("Out", "json", _json(answer["tasks"][0])),
+        ("Out", "text", "\n\n".join(f"{name}: {_plain(value)}" for name, value in answer["tasks"][0].items() if value)),
     )
 
 
 def _checks(recording: Recording, _: Bundle) -> str:
-    _, answer = recording.find("CheckDrafts", "The Geminid radiant ran through")
+    answer = recording.find("CheckDrafts", "The Geminid radiant ran through")[1]
     return _section(
         "Checks",
         "Before anybody has tried the task, its outcome becomes a checklist, and each question a function.",
@@ -165,7 +170,8 @@ def _solver(recording: Recording, _: Bundle) -> str:
     done, last = recording.find("SolverTurn", "The Geminid radiant ran through", turn=3)
     return _section(
         "Solver",
-        "An agent without the state and the checks tries the task in the real world. The calls that were needed become the reference "
+        "An agent without the state and the checks tries the task in the real world. The calls that "
+        "were needed become the reference "
         "solution.",
         ("What it has found out", "text", found),
         ("What it does then", "json", "\n".join([_line({"thought": turn["thought"]}), *map(_line, turn["calls"])])),
@@ -179,7 +185,8 @@ def _proof(recording: Recording, _: Bundle) -> str:
     problems = asked[asked.index("What was found when") :].partition("\n\nAnswer with")[0]
     return _section(
         "Proof",
-        "The gates change the state that the solution reaches, a little at a time; a change that no check notices goes back to the "
+        "The gates change the state that the solution reaches, a little at a time; a change that no "
+        "check notices goes back to the "
         "checks. Of another task:",
         ("In", "text", "\n".join(problems.split("\n")[:6])),
         (
@@ -197,7 +204,8 @@ def _growth(recording: Recording, bundle: Bundle) -> str:
     calls = [_line({call.name: dict(call.arguments)}) for call in scenario.solution]
     return _section(
         "Growth and rewriting",
-        "The other scenarios need no model: chains of calls from the tool graph, executed first, with checks from what they changed. "
+        "The other scenarios need no model: chains of calls from the tool graph, executed first, with "
+        "checks from what they changed. "
         "A model only says the request again; every name and number has to stay.",
         ("A chain", "json", "\n".join(calls)),
         ("Its request, by template", "text", before),
@@ -241,14 +249,31 @@ SECTIONS: tuple[Callable[[Recording, Bundle], str], ...] = (
 
 
 def _section(title: str, said: str, *excerpts: tuple[str, str, str]) -> str:
-    shown = (f"{name}:\n\n```{language}\n{_cut(text)}\n```\n" for name, language, text in excerpts)
-    return "\n".join([f"## {title}\n", f"{said}\n", *shown])
+    shown = (f"{name}:\n\n```{language}\n{_fitted(language, text)}\n```\n" for name, language, text in excerpts)
+    return "\n".join([f"## {title}\n", f"{textwrap.fill(said, WIDTH)}\n", *shown])
 
 
-def _cut(text: str) -> str:
-    return "\n".join(
-        line if len(line) <= WIDTH else f"{line[: WIDTH - 1].rstrip()}…" for line in text.strip().split("\n")
-    )
+def _fitted(language: str, text: str) -> str:
+    """Return a text whose lines are broken, or cut off where they are no prose."""
+    lines = text.strip().split("\n")
+    if language == "text":
+        return "\n".join(_wrapped(line) for line in lines)
+    return "\n".join(line if len(line) <= WIDTH else f"{line[: WIDTH - 1].rstrip()}…" for line in lines)
+
+
+def _wrapped(line: str) -> str:
+    if '":' in line and len(line) > WIDTH:
+        return f"{line[: WIDTH - 1].rstrip()}…"
+    return textwrap.fill(line, WIDTH, subsequent_indent="   ", break_on_hyphens=False)
+
+
+def _proposal(call: dict[str, Any]) -> str:
+    arguments = ", ".join(f"{name}={value!r}" for name, value in call["arguments"].items())
+    return f"{call['tool']}({arguments})  # {call['expected']}: {call['why']}"
+
+
+def _plain(value: Any) -> str:
+    return value if isinstance(value, str) else "".join(f"\n- {each}" for each in value)
 
 
 def _json(value: Any) -> str:
@@ -277,8 +302,8 @@ def _title(request: CompletionRequest) -> str:
     return str((request.response_schema or {})["title"])
 
 
-def _said(request: CompletionRequest) -> str:
-    return "\n".join(message.content for message in request.messages)
+def _said(request: CompletionRequest, answer: Any) -> str:
+    return "\n".join([*(message.content for message in request.messages), _line(answer)])
 
 
 if __name__ == "__main__":

@@ -12,8 +12,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from typer.testing import CliRunner
 
 from envscaler_gym.bundle import Bundle, load_bundle
+from envscaler_gym.cli import app
 from envscaler_gym.env import ToolEnv
 from envscaler_gym.errors import EnvScalerError
 from envscaler_gym.llm.store import CompletionStore
@@ -21,6 +23,7 @@ from envscaler_gym.rollout import NoopPolicy, ReferencePolicy, run_episode
 from envscaler_gym.synthesis.demo import create_demo_run, demo, run_demo
 from envscaler_gym.synthesis.events import Event, Finished
 from envscaler_gym.synthesis.stages import STAGES
+from tests.synthesis import demo_page, renew_demo
 
 MOST_BYTES = 1_500_000
 
@@ -84,8 +87,10 @@ def test_it_says_how_its_answers_came_about(bundle: Bundle, store: CompletionSto
 
 
 def test_every_recorded_answer_is_used(bundle: Bundle, store: CompletionStore) -> None:
-    assert bundle.manifest.synthesis is not None
-    assert bundle.manifest.synthesis.calls == len(store)
+    synthesis = bundle.manifest.synthesis
+    assert synthesis is not None
+    discovery = sum(request.purpose == "discovery" for request, _ in store.exchanges())  # is about no environment yet
+    assert synthesis.calls + discovery == len(store)
     assert demo.COMPLETIONS.stat().st_size < MOST_BYTES
 
 
@@ -145,9 +150,30 @@ def test_an_answer_that_is_missing_is_said_and_no_model_is_asked(
         run_demo(tmp_path / "out")
 
 
+def test_the_page_about_it_shows_what_it_does(bundle: Bundle) -> None:
+    assert demo_page.page(bundle) == demo_page.PAGE.read_text("utf-8"), "python -m tests.synthesis.demo_page writes it"
+
+
 def test_its_run_can_be_kept(tmp_path: Path) -> None:
     run = create_demo_run(tmp_path / "runs", tmp_path / "out", "demo")
     assert (run.name, run.config.out, run.config.batch) == ("demo", str(tmp_path / "out"), True)
     assert json.loads(demo.CONFIG.read_text("utf-8"))["out"] is None
     with pytest.raises(ValueError, match="there is a run of that name"):
         create_demo_run(tmp_path / "runs", None, "demo")
+
+
+@pytest.mark.parametrize("option", ["--tools=5", "--topics=Zoo", "--resume=run-0001", "--batch"])
+def test_the_command_takes_nothing_that_would_make_it_another_run(option: str) -> None:
+    result = CliRunner().invoke(app, ["synth", "--demo", option], env={"COLUMNS": "200"})
+    assert result.exit_code == 2
+    assert f"so it takes no {option[2:].partition('=')[0]}" in result.output
+
+
+def test_a_recording_answers_what_is_worded_a_little_differently(store: CompletionStore) -> None:
+    for request, completion in store.exchanges():
+        first, *others = request.messages
+        changed = first.model_copy(update={"content": f"{first.content}\nMind the spelling of names."})
+        assert renew_demo.nearest(request.model_copy(update={"messages": (changed, *others)}), store) == completion
+        unlike = request.messages[-1].model_copy(update={"content": "What is the capital of Peru?"})
+        strange = request.model_copy(update={"messages": (*request.messages[:-1], unlike)})
+        assert renew_demo.nearest(strange, store) is None

@@ -17,6 +17,7 @@ from envscaler_gym.cli import app
 from envscaler_gym.errors import EnvScalerError, ScenarioError
 from envscaler_gym.registry import get_bundle
 from envscaler_gym.synthesis.graph import Edge, ToolGraph, draw_graph, graph_figures, learn_graph, load_graph
+from envscaler_gym.synthesis.graph.model import digest_of_source
 from envscaler_gym.synthesis.graph.slots import slots_of
 from envscaler_gym.synthesis.graph.tables import Tables, singular
 from tests.synthesis.kennel import RANDOM, kennel, shipped_graph, state
@@ -235,3 +236,12 @@ def test_the_command_draws_and_saves(invoke: Callable[..., str], tmp_path: Path)
     saved = load_bundle(folder)
     assert saved.manifest.graph is not None
     assert saved.digest == bundle.digest
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_a_shipped_graph_is_of_the_shipped_code(name: str) -> None:
+    """``envscaler graph NAME --learn --save`` brings it up to date."""
+    bundle = get_bundle(name)
+    assert bundle.manifest.graph is not None
+    assert bundle.manifest.graph.source == digest_of_source(bundle)
+    assert load_graph(bundle).learnt == bundle.manifest.graph

@@ -6,7 +6,7 @@ import re
 
 from envscaler_gym.synthesis.growth.chain import VerifiedChain
 
-__all__ = ["missing_facts"]
+__all__ = ["missing_facts", "says"]
 
 _WORD = re.compile(r"[^\W_]+(?:[.@'\u2019-][^\W_]+)*")
 _SMALL = frozenset({
@@ -21,8 +21,12 @@ def missing_facts(chain: VerifiedChain, text: str) -> tuple[str, ...]:
         chain: The chain.
         text: A wording of its task.
     """
-    words = _words(text)
-    return tuple(fact for fact in chain.facts if not words.issuperset(_words(fact)))
+    return tuple(fact for fact in chain.facts if not says(text, fact))
+
+
+def says(text: str, fact: str) -> bool:
+    """Return whether a text has all words of a fact."""
+    return _words(text) >= _words(fact)
 
 
 def _words(text: str) -> set[str]:

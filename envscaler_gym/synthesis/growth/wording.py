@@ -11,6 +11,7 @@ from envscaler_gym.synthesis.graph.model import ToolGraph
 from envscaler_gym.synthesis.graph.slots import EACH, Slot
 from envscaler_gym.synthesis.graph.tables import Record, records_of
 from envscaler_gym.synthesis.growth.chain import Step
+from envscaler_gym.synthesis.growth.facts import says
 from envscaler_gym.synthesis.growth.naming import Naming
 from envscaler_gym.synthesis.growth.saying import Currency, join_words, say
 from envscaler_gym.synthesis.growth.templates import render
@@ -57,7 +58,7 @@ class Wording:
             known = dict(self.facts)
             clauses.append(_with_an(self._clause(step)))
             # What was said in a part of a phrase that was left out in the end is no fact.
-            self.facts = {fact: None for fact in self.facts if fact in known or fact in clauses[-1]}
+            self.facts = {fact: None for fact in self.facts if fact in known or says(clauses[-1], fact)}
             self._created += [record for record in step.created if record not in self._created]
         return clauses
 
