@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from envscaler_gym.isolation.workers import require_workers
 from envscaler_gym.llm.store import CompletionStore
 from envscaler_gym.llm.usage import Usage
 from envscaler_gym.registry import get_bundle
+from envscaler_gym.synthesis.artefacts import Artefact, Made
 from envscaler_gym.synthesis.config import BundleSource, RunConfig
 from envscaler_gym.synthesis.discovery import Discovery, discover
 from envscaler_gym.synthesis.diversity import diversity, draw_map
@@ -96,7 +97,7 @@ def _require_packages() -> None:
 
 async def _run(run: Run, engine: Engine) -> RunReport:
     try:
-        jobs, discovery = await _jobs(run.config, engine)
+        jobs, found = await _jobs(run.config, engine)
     except RunStopped as error:
         return RunReport(status="stopped", reason=str(error))
     announce = engine.workshop().announce
@@ -104,9 +105,10 @@ async def _run(run: Run, engine: Engine) -> RunReport:
     outcomes = []
     for waiting in engine.start(jobs):
         # In the order of the environments, so that of two with one name it is always the same one that keeps it.
-        outcome = await _settle(run, engine, await waiting)
+        outcome = await _settle(run, engine, await waiting, [found.artefact] if found else [])
         announce(Ended(outcome.subject, outcome.status, outcome.reason))
         outcomes.append(outcome)
+    discovery = found.value if found else None
     unsettled = [outcome for outcome in outcomes if outcome.status in ("stopped", "failed")]
     return RunReport(
         status="stopped" if unsettled else "finished",
@@ -117,7 +119,7 @@ async def _run(run: Run, engine: Engine) -> RunReport:
     )
 
 
-async def _jobs(config: RunConfig, engine: Engine) -> tuple[list[Job], Discovery | None]:
+async def _jobs(config: RunConfig, engine: Engine) -> tuple[list[Job], Made[Discovery] | None]:
     source = config.source
     if isinstance(source, BundleSource):
         bundle = get_bundle(source.name)
@@ -125,11 +127,18 @@ async def _jobs(config: RunConfig, engine: Engine) -> tuple[list[Job], Discovery
             raise BundleError(f"{bundle.id} has changed since the run began; begin a new run for it as it is now")
         return [Job(_slug(bundle), None, bundle, bundle.digest)], None
     found = await discover(engine.workshop(), source)
-    return [Job(one.slug, one, None, found.digest) for one in found.value.environments], found.value
+    return [Job(one.slug, one, None, found.digest) for one in found.value.environments], found
 
 
-async def _settle(run: Run, engine: Engine, produced: Produced) -> Outcome:
-    """Publish what came out of a pipeline, unless it is decided already that it is not."""
+async def _settle(run: Run, engine: Engine, produced: Produced, origin: Sequence[Artefact]) -> Outcome:
+    """Publish what came out of a pipeline, unless it is decided already that it is not.
+
+    Args:
+        run: The run.
+        engine: Where it works.
+        produced: What came out.
+        origin: Artefacts that the pipeline was begun for.
+    """
     if produced.outcome is not None:
         return produced.outcome
     assert produced.bundle is not None
@@ -139,7 +148,7 @@ async def _settle(run: Run, engine: Engine, produced: Produced) -> Outcome:
         produced.slug,
         produced.bundle,
         produced.generated,
-        produced.artefacts,
+        (*origin, *produced.artefacts),
         answered=run.config.answered,
         out=run.config.out_folder,
     )

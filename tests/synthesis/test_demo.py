@@ -89,8 +89,7 @@ def test_it_says_how_its_answers_came_about(bundle: Bundle, store: CompletionSto
 def test_every_recorded_answer_is_used(bundle: Bundle, store: CompletionStore) -> None:
     synthesis = bundle.manifest.synthesis
     assert synthesis is not None
-    discovery = sum(request.purpose == "discovery" for request, _ in store.exchanges())  # is about no environment yet
-    assert synthesis.calls + discovery == len(store)
+    assert synthesis.calls == len(store)
     assert demo.COMPLETIONS.stat().st_size < MOST_BYTES
 
 

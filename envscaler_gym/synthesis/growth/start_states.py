@@ -107,9 +107,9 @@ def _add_distractor(state: dict[str, Any], table: Table, rng: random.Random) -> 
 
 
 def _resembling(name: str, records: Any, field: str, rng: random.Random) -> str:
-    """Return a name that shares words with one: an annex, a second volume."""
+    """Return a name that shares words with one: a second volume, a newer edition."""
     taken = {record.get(field) for record in records}
-    endings = ["II", "(old)", "Annex", "Plus", "Extra", "Junior"]
+    endings = ["Plus", "Extra", "No. 2", "(new)", "Special"]
     options = [f"{name} {ending}" for ending in endings if f"{name} {ending}" not in taken]
     return rng.choice(options or [f"{name} again"])
 
