@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -137,20 +137,26 @@ def _print_findings(console: Console, gate: str, findings: Sequence[Finding], li
 
 
 def _print_total(console: Console, reports: Sequence[QualityReport]) -> None:
-    defects: Counter[str] = Counter()
-    for report in reports:
-        defects.update(report.defects())
-    if defects:
-        console.print(heading("Defects by class"))
-        rows = table("class", "environments", "subjects", numbers=("environments", "subjects"), wraps="class")
-        for defect, subjects in defects.most_common():
-            having = sum(defect in report.defects() for report in reports)
-            rows.add_row(text(defect), str(having), str(subjects))
-        console.print(indent(rows))
+    _print_classes(console, "Defects by class", [report.defects() for report in reports])
+    _print_classes(console, "To know, by class", [report.noted() for report in reports])
     passed = sum(report.passed for report in reports)
     style = "bold green" if passed == len(reports) else "bold red"
     console.print(text(f"\n{passed} of {len(reports)} environments passed every gate", style))
 
 
+def _print_classes(console: Console, title: str, counts: Sequence[Mapping[str, int]]) -> None:
+    total: Counter[str] = Counter()
+    for count in counts:
+        total.update(count)
+    if not total:
+        return
+    console.print(heading(title))
+    rows = table("class", "environments", "subjects", numbers=("environments", "subjects"), wraps="class")
+    for name, subjects in total.most_common():
+        rows.add_row(text(name), str(sum(name in count for count in counts)), str(subjects))
+    console.print(indent(rows))
+
+
 def _as_dict(report: QualityReport) -> dict[str, JSON]:
-    return {"passed": report.passed, "defects": report.defects()} | report.model_dump(mode="json")
+    summary = {"passed": report.passed, "defects": report.defects(), "noted": report.noted()}
+    return summary | report.model_dump(mode="json")

@@ -87,6 +87,10 @@ class QualityReport(Data):
         """Return how many subjects have each class of defect, most first."""
         return _count(self.findings)
 
+    def noted(self) -> dict[str, int]:
+        """Return how many subjects have each class of what is worth listing and is no defect, most first."""
+        return _count(note for gate in self.gates for note in gate.notes)
+
     def gate(self, name: str) -> GateResult:
         """Return the result of a gate.
 

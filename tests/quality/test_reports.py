@@ -41,6 +41,13 @@ def test_defects_are_counted_by_class_and_subject() -> None:
     assert list(report("sha256:0", BROKEN).defects()) == ["a tool raises", "a tool hangs"]
 
 
+def test_what_is_worth_knowing_is_counted_apart() -> None:
+    note = Finding(subject="s1", defect="unsolved", message="no solution is known")
+    noted = GateResult(gate="reference-solution", notes=(note, note.model_copy(update={"subject": "s2"})))
+    assert report("sha256:0", BROKEN, noted).noted() == {"unsolved": 2}
+    assert report("sha256:0", noted).passed
+
+
 def test_a_report_survives_json() -> None:
     before = report("sha256:0", SOUND, BROKEN, SKIPPED)
     assert QualityReport.model_validate_json(before.model_dump_json()) == before
