@@ -141,7 +141,7 @@ class ToolEnv(gym.Env[str, Action]):
         _one_of("isolation", isolation, (None, *LEVELS))
         _one_of("render_mode", render_mode, (None, *self.metadata["render_modes"]))
         self._split, self._difficulty = split, difficulty
-        self.user: User | None = ScriptedUser() if mode == "conversation" else None
+        self._user: User | None = ScriptedUser() if mode == "conversation" else None
         self._reward, self._enforce_guards = reward, guards == "enforce"
         self._truncate_on_error = on_error == "truncate"
         self._limits = Limits.of(limits)
@@ -224,6 +224,17 @@ class ToolEnv(gym.Env[str, Action]):
     def mode(self) -> str:
         """``"task"`` or ``"conversation"``."""
         return str(self._arguments["mode"])
+
+    @property
+    def user(self) -> User | None:
+        """Who the agent talks to, from the next episode on; ``None`` in task mode, where there is nobody."""
+        return self._user
+
+    @user.setter
+    def user(self, value: User) -> None:
+        if self.mode != "conversation":
+            raise ValueError("There is no user in task mode; make the environment with mode='conversation'.")
+        self._user = value
 
     @property
     def episode_seed(self) -> str:
@@ -441,7 +452,7 @@ class ToolEnv(gym.Env[str, Action]):
     def __getstate__(self) -> dict[str, Any]:
         """Return the constructor's arguments and a snapshot, since worlds themselves cannot be pickled."""
         snapshot = self.snapshot() if self._episode is not None and self._failure is None else None
-        names = ("spec", "_np_random", "_np_random_seed", "_seed", "_number", "_score")
+        names = ("spec", "_np_random", "_np_random_seed", "_seed", "_number", "_score", "_user")
         kept = {name: getattr(self, name) for name in names}
         return {
             "arguments": self._arguments | {"max_steps": self._max_steps},
@@ -486,7 +497,7 @@ class ToolEnv(gym.Env[str, Action]):
                 runtime = make_runtime(bundle, **self._admission, limits=self._limits)
                 self._runtimes[bundle.id] = bundle, runtime
             self._episode = Episode(
-                scenario, start_state, bundle.tools, runtime.world, self.user, seed, runtime.run_checks
+                scenario, start_state, bundle.tools, runtime.world, self._user, seed, runtime.run_checks
             )
         except EnvironmentFailure as failure:
             count_failure(bundle.id, failure)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 from pathlib import Path
 
 import pytest
@@ -69,3 +70,18 @@ def test_an_environment_may_be_stepped_inside_of_an_event_loop() -> None:
         return env.reset(seed=0)[0]
 
     assert asyncio.run(play()) == "Hello."
+
+
+def test_the_user_goes_along_with_a_copy_and_has_no_place_in_task_mode() -> None:
+    class Terse:
+        def reply(self, scenario: Scenario, conversation: tuple[str, ...]) -> str | None:
+            return None if conversation else f"{scenario.id}, please."
+
+    env = ToolEnv(LIBRARY, mode="conversation")
+    env.user = Terse()
+    env.reset(seed=0)
+    again = copy.deepcopy(env)
+    assert again.reset(seed=1)[0] == env.reset(seed=1)[0]
+    assert again.reset(seed=1)[0].endswith(", please.")
+    with pytest.raises(ValueError, match="There is no user in task mode"):
+        ToolEnv(LIBRARY).user = Terse()
