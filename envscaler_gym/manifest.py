@@ -12,6 +12,7 @@ from envscaler_gym.types import JSON, ToolKind
 
 __all__ = [
     "ID_PATTERN",
+    "AssessmentRecord",
     "Effects",
     "Entity",
     "Manifest",
@@ -138,6 +139,26 @@ class Synthesis(Data):
     answered: str
 
 
+class AssessmentRecord(Data):
+    """What two agents said of an environment while it was made: one called its tools, the other judged each call.
+
+    Attributes:
+        source: SHA-256 of the ``environment.py`` that was judged last; of any other, nothing was said.
+        calls: Number of calls that were judged of it.
+        verdicts: Number of calls by verdict.
+        pass_rate: Share of the calls that passed, 0 to 1.
+        remarks: What was found wanting and is still so, a line each.
+        repaired: What was found before, by gates or agents, and repaired, a line each.
+    """
+
+    source: str
+    calls: int
+    verdicts: Mapping[str, int]
+    pass_rate: float
+    remarks: Annotated[tuple[str, ...], Field(strict=False)] = ()
+    repaired: Annotated[tuple[str, ...], Field(strict=False)] = ()
+
+
 class QualityRecord(Data):
     """What the gates of :mod:`envscaler_gym.quality` found, as it is shipped with the bundle.
 
@@ -147,6 +168,7 @@ class QualityRecord(Data):
         seed: Seed of the generated calls.
         gates: Whether each gate passed, by name.
         figures: What was measured, by name: numbers of calls and mutants, kill rate, coverage and so on.
+        assessment: What agents said of it while it was made, where they did.
     """
 
     bundle: str
@@ -154,6 +176,7 @@ class QualityRecord(Data):
     seed: int
     gates: Mapping[str, bool]
     figures: Mapping[str, JSON] = {}
+    assessment: AssessmentRecord | None = None
 
 
 class Manifest(Data):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from envscaler_gym.bundle import Bundle
+from envscaler_gym.bundle import ENVIRONMENT, Bundle
 from envscaler_gym.errors import BundleError
 from envscaler_gym.quality.reports import QualityReport
 
@@ -14,6 +14,8 @@ __all__ = ["recorded", "write_record"]
 def recorded(bundle: Bundle, report: QualityReport) -> Bundle:
     """Return a bundle with what a report says of it in its manifest.
 
+    What agents said of the code while it was made stays there, as long as the code is the same.
+
     Raises:
         BundleError: The report is about another bundle, or about this one before it was changed.
     """
@@ -22,7 +24,12 @@ def recorded(bundle: Bundle, report: QualityReport) -> Bundle:
             f"{bundle.id}: the report is about the bundle with digest {report.bundle}, and this one has "
             f"{bundle.digest}; check it as it is now"
         )
-    return replace(bundle, manifest=bundle.manifest.model_copy(update={"quality": report.record()}))
+    before = bundle.manifest.quality
+    assessment = before.assessment if before is not None else None
+    if assessment is not None and assessment.source != bundle.file_digests()[ENVIRONMENT]:
+        assessment = None
+    quality = report.record().model_copy(update={"assessment": assessment})
+    return replace(bundle, manifest=bundle.manifest.model_copy(update={"quality": quality}))
 
 
 def write_record(bundle: Bundle, report: QualityReport) -> None:

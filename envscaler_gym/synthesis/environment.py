@@ -8,6 +8,7 @@ from envscaler_gym.bundle import Bundle
 from envscaler_gym.data import Data
 from envscaler_gym.manifest import Entity, Manifest, Provenance, ToolEntry
 from envscaler_gym.scenario import StartState
+from envscaler_gym.synthesis.phrasing import Phrasing
 from envscaler_gym.synthesis.skeleton import EntityPlan, Skeleton
 from envscaler_gym.types import JSON
 
@@ -32,8 +33,10 @@ class BuiltEnvironment(Data):
     start_state: Mapping[str, JSON]
 
 
-def manifest_of(skeleton: Skeleton, namespace: str) -> Manifest:
+def manifest_of(skeleton: Skeleton, namespace: str, phrasing: Phrasing | None = None) -> Manifest:
     """Return the manifest of a skeleton's environment."""
+    records = {one.entity: one.phrase for one in phrasing.records} if phrasing else {}
+    tools = {one.tool: one.phrases for one in phrasing.tools} if phrasing else {}
     return Manifest(
         id=f"{namespace}/{skeleton.class_name}-v0",
         class_name=skeleton.class_name,
@@ -41,18 +44,31 @@ def manifest_of(skeleton: Skeleton, namespace: str) -> Manifest:
         introduction=skeleton.introduction,
         # What can be seen in a state has an invariant each; the other rules stand in the operations' descriptions.
         rules=tuple(rule.text for rule in skeleton.rules if rule.kind == "state"),
-        entities=tuple(map(_entity, skeleton.entities)),
+        entities=tuple(_entity(plan, records.get(plan.name, "")) for plan in skeleton.entities),
         tools=tuple(
-            ToolEntry(name=operation.name, kind=operation.kind, reads=operation.reads, writes=operation.writes)
+            ToolEntry(
+                name=operation.name,
+                kind=operation.kind,
+                reads=operation.reads,
+                writes=operation.writes,
+                phrases=tools.get(operation.name, ()),
+            )
             for operation in skeleton.operations
         ),
         provenance=Provenance(method="synthesized"),
     )
 
 
-def _entity(plan: EntityPlan) -> Entity:
+def _entity(plan: EntityPlan, phrase: str) -> Entity:
     references = {attribute.name: attribute.references for attribute in plan.attributes if attribute.references}
-    return Entity(name=plan.name, record=plan.record, key=plan.key, description=plan.description, references=references)
+    return Entity(
+        name=plan.name,
+        record=plan.record,
+        key=plan.key,
+        description=plan.description,
+        references=references,
+        phrase=phrase,
+    )
 
 
 def draft_bundle(
@@ -61,6 +77,7 @@ def draft_bundle(
     invariants_source: str | None,
     states: Mapping[str, Mapping[str, JSON]],
     namespace: str,
+    phrasing: Phrasing | None = None,
 ) -> Bundle:
     """Return a bundle without scenarios, as the gates take it.
 
@@ -70,6 +87,7 @@ def draft_bundle(
         invariants_source: Source of the invariants.
         states: Start states by id.
         namespace: Namespace of its id.
+        phrasing: How people speak of it.
     """
     starts = {name: StartState(id=name, state=state) for name, state in states.items()}
-    return Bundle(manifest_of(skeleton, namespace), source, invariants_source, starts, {})
+    return Bundle(manifest_of(skeleton, namespace, phrasing), source, invariants_source, starts, {})

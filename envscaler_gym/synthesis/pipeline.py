@@ -17,6 +17,7 @@ from envscaler_gym.synthesis.coding import Draft, repair_draft, write_draft
 from envscaler_gym.synthesis.discovery import Described
 from envscaler_gym.synthesis.environment import draft_bundle
 from envscaler_gym.synthesis.outcomes import Outcome
+from envscaler_gym.synthesis.phrasing import write_phrases
 from envscaler_gym.synthesis.planning import write_skeleton
 from envscaler_gym.synthesis.publication import check_publication
 from envscaler_gym.synthesis.scenarios import GeneratedScenarios, generate_scenarios
@@ -73,6 +74,7 @@ class Produced:
         bundle: The environment.
         generated: Its scenarios.
         artefacts: What it was made from.
+        assessments: What was said of its code, in order; the last one passed, the others led to repairs.
         figures: What is worth knowing of it.
     """
 
@@ -81,6 +83,7 @@ class Produced:
     bundle: Bundle | None = None
     generated: GeneratedScenarios | None = None
     artefacts: tuple[Artefact, ...] = ()
+    assessments: tuple[Assessment, ...] = ()
     figures: Mapping[str, JSON] | None = None
 
 
@@ -108,21 +111,28 @@ async def produce(workshop: Workshop, job: Job) -> Produced:
 
 async def _produce(workshop: Workshop, job: Job) -> Produced:
     comparisons: dict[str, dict[str, str]] | None = None
+    assessments: list[Assessment] = []
     figures: dict[str, JSON] = {}
     parents = [job.parent]
     if job.bundle is not None:
         bundle = job.bundle
     else:
         assert job.described is not None  # a job has one of the two
-        skeleton, draft, assessment = await _build(workshop, job.described, job.parent)
+        skeleton, draft, assessments = await _build(workshop, job.described, job.parent)
         plan = skeleton.value
-        bundle = draft_bundle(plan, draft.value.source, draft.value.invariants_source, {}, workshop.settings.namespace)
+        phrasing = await write_phrases(workshop, job.slug, skeleton)
+        code, namespace = draft.value, workshop.settings.namespace
+        bundle = draft_bundle(plan, code.source, code.invariants_source, {}, namespace, phrasing.value)
         comparisons = {
             entity.name: {attribute.name: attribute.comparison for attribute in entity.attributes}
             for entity in plan.entities
         }
-        figures = {"rounds": assessment.verdicts, "repairs": _repairs(workshop), "tools": len(plan.operations)}
-        parents = [skeleton.digest, draft.digest]
+        figures = {
+            "rounds": assessments[-1].verdicts,
+            "repairs": len(assessments) - 1,
+            "tools": len(plan.operations),
+        }
+        parents = [skeleton.digest, draft.digest, phrasing.digest]
     generated = await generate_scenarios(workshop, job.slug, bundle, comparisons, parents)
     new = len(generated.scenarios) - len(bundle.scenarios)
     figures |= {"scenarios": new, "rejected scenarios": len(generated.rejected)}
@@ -130,13 +140,13 @@ async def _produce(workshop: Workshop, job: Job) -> Produced:
         reasons = "; ".join(f"{left.kind} {left.subject}: {left.reason}" for left in generated.rejected[:_TOLD])
         raise Rejected("tasks", f"not one scenario held up: {reasons or 'none was made'}", figures)
     await check_publication(workshop, job.slug, bundle, generated)
-    return Produced(job.slug, None, bundle, generated, tuple(workshop.artefacts), figures)
+    return Produced(job.slug, None, bundle, generated, tuple(workshop.artefacts), tuple(assessments), figures)
 
 
 async def _build(
     workshop: Workshop, described: Described, parent: str
-) -> tuple[Made[Skeleton], Made[Draft], Assessment]:
-    """Return skeleton and code of an environment that has passed assessment.
+) -> tuple[Made[Skeleton], Made[Draft], list[Assessment]]:
+    """Return skeleton and code of an environment that has passed assessment, with all of its assessments.
 
     Raises:
         Rejected: It has not, after every repair; or a stage had no usable answer.
@@ -145,10 +155,12 @@ async def _build(
     skeleton = await _at("skeleton", write_skeleton(workshop, described, parent))
     draft = await _at("code", write_draft(workshop, slug, skeleton))
     repairs = workshop.settings.repairs
+    assessments = []
     for number in range(repairs + 1):
         assessment = await _at("assessment", assess(workshop, slug, skeleton, draft))
+        assessments.append(assessment)
         if assessment.passed:
-            return skeleton, draft, assessment
+            return skeleton, draft, assessments
         if number == repairs or not assessment.findings:  # rounds that came to nothing name nothing to mend
             break
         draft = await _at("code", repair_draft(workshop, slug, skeleton, draft, assessment.findings, number))
@@ -166,10 +178,6 @@ async def _at(stage: Stage, result: Awaitable[T]) -> T:
 
 def _told(finding: Finding) -> str:
     return f"{finding.subject}: {finding.defect}: {finding.message}"
-
-
-def _repairs(workshop: Workshop) -> int:
-    return sum(artefact.stage == "code" and artefact.part.startswith("repair ") for artefact in workshop.artefacts)
 
 
 def _stage(workshop: Workshop) -> str:

@@ -19,23 +19,35 @@ from typing import Annotated
 from pydantic import Field
 
 from envscaler_gym import registry
-from envscaler_gym.bundle import Bundle, load_bundle
+from envscaler_gym.bundle import ENVIRONMENT, Bundle, load_bundle
 from envscaler_gym.data import Data
 from envscaler_gym.errors import BundleError
 from envscaler_gym.formats.saving import slug as slug_of
 from envscaler_gym.llm.usage import Usage
-from envscaler_gym.manifest import Synthesis
+from envscaler_gym.manifest import AssessmentRecord, Synthesis
 from envscaler_gym.quality.check import check_bundle
 from envscaler_gym.quality.reports import GateResult, QualityReport
 from envscaler_gym.state import digest
 from envscaler_gym.synthesis.artefacts import Artefact, Made
+from envscaler_gym.synthesis.assessment import Assessment
 from envscaler_gym.synthesis.scenarios.artefacts import GeneratedScenarios, Rejection
 from envscaler_gym.synthesis.workshop import Desk, Workshop
 
-__all__ = ["CheckedBundle", "Published", "check_publication", "publish", "save_bundle", "synthesis_record"]
+__all__ = [
+    "CheckedBundle",
+    "Published",
+    "assessment_record",
+    "check_publication",
+    "publish",
+    "save_bundle",
+    "synthesis_record",
+]
+
+LIBRARY = "envscaler"
+"""Namespace of the environments that come with the library."""
 
 NAMESPACE = "synthesized"
-"""Namespace of what is made from environments that come with the library, whose own namespace is theirs alone."""
+"""Namespace of what is made from those."""
 
 _UNFINISHED = ".publishing"
 _ROUNDS = 3  # times that scenarios with defects are taken out and the rest is tried again
@@ -94,6 +106,7 @@ async def publish(
     artefacts: Sequence[Artefact],
     *,
     answered: str,
+    assessments: Sequence[Assessment] = (),
     out: Path | None = None,
 ) -> Published:
     """Put an environment through every gate, and save it where it passes.
@@ -109,6 +122,7 @@ async def publish(
         artefacts: What it was made from; those of its scenarios may be among them.
         answered: How the completions were answered, in a phrase: ``"by the models named here"``, ``"recorded from a
             batch file"``.
+        assessments: What was said of its code while it was made, in order.
         out: Folder that is to hold the bundle's; ``None`` for the user's own, where ``gym.make`` finds it.
 
     Raises:
@@ -122,7 +136,9 @@ async def publish(
     whole = _whole(bundle, generated)
     manifest = whole.manifest.model_copy(update={"synthesis": record, "graph": generated.graph})
     finished = replace(_only(whole, checked.kept), manifest=manifest)
-    path, note = save_bundle(finished, checked.report, out or registry.home() / "envs")
+    own = workshop.settings.namespace == LIBRARY and out is not None
+    said = assessment_record(finished, assessments) if assessments else None
+    path, note = save_bundle(finished, checked.report, out or registry.home() / "envs", said, own_names=own)
     saved = load_bundle(path)
     registry.register_all()
     return Published(
@@ -220,7 +236,32 @@ def synthesis_record(artefacts: Sequence[Artefact], answered: str) -> Synthesis:
     )
 
 
-def save_bundle(bundle: Bundle, report: QualityReport, folder: Path) -> tuple[Path, str]:
+def assessment_record(bundle: Bundle, assessments: Sequence[Assessment]) -> AssessmentRecord:
+    """Return what a quality record says of an environment's assessment.
+
+    Args:
+        bundle: The environment as it is published.
+        assessments: Those of its code, in order; the last one passed, the others led to repairs.
+    """
+    last = assessments[-1]
+    return AssessmentRecord(
+        source=bundle.file_digests()[ENVIRONMENT],
+        calls=len(last.rounds),
+        verdicts=last.verdicts,
+        pass_rate=round(last.pass_rate, 4),
+        remarks=last.remarks,
+        repaired=tuple(remark for each in assessments[:-1] for remark in each.remarks),
+    )
+
+
+def save_bundle(
+    bundle: Bundle,
+    report: QualityReport,
+    folder: Path,
+    assessment: AssessmentRecord | None = None,
+    *,
+    own_names: bool = False,
+) -> tuple[Path, str]:
     """Save a bundle under the first free name, with its quality record.
 
     A bundle that is there already, equal in everything that makes an episode, is left as it is. Another one of the
@@ -231,15 +272,18 @@ def save_bundle(bundle: Bundle, report: QualityReport, folder: Path) -> tuple[Pa
         bundle: The bundle.
         report: What the gates said of it under its own id; the name is no part of what they look at.
         folder: Folder that is to hold the bundle's; made where it is missing.
+        assessment: What agents said of it while it was made.
+        own_names: Whether the library's own namespace may be kept: for those who make what comes with it.
 
     Returns:
         The bundle's folder, and a note where its name is not the one that was asked for.
     """
     own = folder == registry.home() / "envs"
     folder.mkdir(parents=True, exist_ok=True)
-    for id_ in _names(bundle, folder):
+    for id_ in _names(bundle, folder, own_names):
         named = replace(bundle, manifest=bundle.manifest.model_copy(update={"id": id_, "quality": None}))
         quality = report.model_copy(update={"id": id_, "bundle": named.digest}).record()
+        quality = quality.model_copy(update={"assessment": assessment})
         named = replace(named, manifest=named.manifest.model_copy(update={"quality": quality}))
         path = folder / _folder_name(id_)
         there = _there(id_, path)
@@ -252,11 +296,11 @@ def save_bundle(bundle: Bundle, report: QualityReport, folder: Path) -> tuple[Pa
     raise AssertionError("there is always another name")
 
 
-def _names(bundle: Bundle, folder: Path) -> Iterator[str]:
+def _names(bundle: Bundle, folder: Path, own_names: bool) -> Iterator[str]:
     """Yield the ids that a bundle may have, the best first."""
     namespace, _, name = bundle.id.rpartition("/")
     name, _, version = name.rpartition("-v")
-    namespace = NAMESPACE if namespace == "envscaler" else namespace
+    namespace = NAMESPACE if namespace == LIBRARY and not own_names else namespace
     first = f"{namespace}/{name}-v{version}"
     yield first
     taken = [other for other in _there(first, folder / _folder_name(first)).values() if other is not None]

@@ -150,6 +150,7 @@ async def _settle(run: Run, engine: Engine, produced: Produced, origin: Sequence
         produced.generated,
         (*origin, *produced.artefacts),
         answered=run.config.answered,
+        assessments=produced.assessments,
         out=run.config.out_folder,
     )
     return Outcome(

@@ -12,6 +12,7 @@ Stage: TypeAlias = Literal[
     "code",
     "invariants",
     "assessment",
+    "phrasing",
     "start-states",
     "tasks",
     "checks",

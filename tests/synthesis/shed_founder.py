@@ -124,6 +124,17 @@ RULES: dict[str, Any] = {
         {"rule": ast.get_docstring(node), "name": node.name, "source": without_docstring(node)} for node in FUNCTIONS
     ],
 }
+PHRASING: dict[str, Any] = {
+    "records": [
+        {"entity": "neighbours", "phrase": "{name}"},
+        {"entity": "tools", "phrase": "the {name}"},
+        {"entity": "loans", "phrase": "{neighbour_id}'s loan of {tool_id.name}"},
+    ],
+    "tools": [
+        {"tool": "lend_tool", "phrases": ["hand {tool_id} to {neighbour_id}<, for {days} days>"]},
+        {"tool": "return_tool", "phrases": ["take {loan_id} back<, broken{broken=true}><, unharmed{broken=false}>"]},
+    ],
+}
 CALLS = (
     ("find_tools", {"name": "saw"}, "success"),
     ("lend_tool", {"tool_id": "T-31", "neighbour_id": "N-07", "days": 3}, "success"),
@@ -146,6 +157,7 @@ class Founder(Author):
             "Methods": self.methods,
             "RuleParts": lambda _: RULES,
             "SampleStateDraft": lambda _: {"state": tool_shed.state()},
+            "Phrasing": lambda _: PHRASING,
             "TestCalls": self.test,
             "CallVerdicts": self.judge,
         }

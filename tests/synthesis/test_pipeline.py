@@ -53,6 +53,10 @@ def test_a_run_ends_with_a_bundle_that_can_be_played(undisturbed: tuple[Run, Scr
     assert bundle.manifest.synthesis is not None
     assert bundle.manifest.synthesis.models["code"] == "scripted"
     assert bundle.manifest.rules == tool_shed.RULES
+    said = bundle.quality.assessment
+    assert said is not None
+    assert (said.calls, said.verdicts, said.repaired) == (6, {"pass": 6}, ())
+    assert any("hand the" in scenario.task for scenario in bundle.scenarios.values())  # by a phrase of the model's
     code = (
         "import gymnasium as gym, envscaler_gym\n"
         "env = gym.make('toys/ToolShed-v0'); env.reset(seed=0)\n"

@@ -12,9 +12,12 @@ import pytest
 
 from envscaler_gym import registry
 from envscaler_gym.bundle import FILES, Bundle, load_bundle
-from envscaler_gym.quality.reports import QualityReport
+from envscaler_gym.quality.recording import recorded
+from envscaler_gym.quality.reports import Finding, QualityReport
 from envscaler_gym.scenario import Scenario
-from envscaler_gym.synthesis.publication import Published, publish, save_bundle
+from envscaler_gym.synthesis.assessment import Assessment
+from envscaler_gym.synthesis.assessment.rounds import Round, Verdict
+from envscaler_gym.synthesis.publication import Published, assessment_record, publish, save_bundle
 from envscaler_gym.synthesis.scenarios import GeneratedScenarios, generate_scenarios
 from tests.synthesis import shed_author, tool_shed
 from tests.synthesis.shed_author import Author, check, workshop
@@ -198,3 +201,38 @@ def test_in_the_users_folder_a_bundle_that_lies_elsewhere_is_found(
     elsewhere, _ = save_bundle(shed(), REPORT, tmp_path / "out")
     assert elsewhere == tmp_path / "out" / "tool_shed"
     assert load_bundle(elsewhere).id == "toys/ToolShed-v0"
+
+
+def test_who_makes_what_comes_with_the_library_may_keep_its_names(tmp_path: Path) -> None:
+    manifest = tool_shed.bundle().manifest.model_copy(update={"id": "envscaler/ToolShed-v0"})
+    path, note = save_bundle(replace(shed(), manifest=manifest), REPORT, tmp_path, own_names=True)
+    assert (load_bundle(path).id, note) == ("envscaler/ToolShed-v0", "")
+    path, _ = save_bundle(replace(shed(), manifest=manifest), REPORT, tmp_path / "users")
+    assert load_bundle(path).id == "synthesized/ToolShed-v0"
+
+
+def judged(verdict: Verdict, reason: str) -> Round:
+    return Round(
+        tool="lend_tool", arguments={}, expected="success", result="", changes=(), verdict=verdict, reason=reason
+    )
+
+
+def test_what_was_said_of_the_code_stays_with_it_and_goes_with_it(tmp_path: Path) -> None:
+    found = Finding(subject="lend_tool", defect="raises", message="KeyError\nprogram")
+    assessments = [
+        Assessment(False, "", (found,)),
+        Assessment(False, "", (), {}, (judged("fail", "Nobody was told."),)),
+        Assessment(True, "", (), {}, (judged("pass", "Fine."), judged("pass", "Fine."), judged("warning", "Terse."))),
+    ]
+    record = assessment_record(shed(), assessments)
+    assert (record.calls, record.pass_rate, record.verdicts) == (3, 0.6667, {"pass": 2, "warning": 1})
+    assert record.remarks == ("lend_tool: warning: Terse.",)
+    assert record.repaired == ("lend_tool: raises: KeyError", "lend_tool: fail: Nobody was told.")
+    bundle = load_bundle(save_bundle(shed(), REPORT, tmp_path, record)[0])
+    again = recorded(bundle, REPORT.model_copy(update={"bundle": bundle.digest}))
+    assert again.manifest.quality is not None
+    assert again.manifest.quality.assessment == record
+    changed = replace(bundle, source=bundle.source + "\n\nOTHER = 1\n")
+    again = recorded(changed, REPORT.model_copy(update={"bundle": changed.digest}))
+    assert again.manifest.quality is not None
+    assert again.manifest.quality.assessment is None

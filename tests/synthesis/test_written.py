@@ -233,6 +233,24 @@ def test_an_environment_with_scenarios_keeps_them_and_gets_more_in_the_same_star
     assert "StateDraft" not in {shed_author.asked(request) for request in shop.model.requests}  # type: ignore[attr-defined]
 
 
+def test_requests_that_nobody_would_make_are_replaced() -> None:
+    objected: list[str] = []
+
+    def rewording(request: CompletionRequest) -> Any:
+        answer: Any = Author().rewording(request)
+        if not objected:
+            objected.append(answer["task"].removeprefix("Hello! "))
+            return answer | {"objection": "Nobody would."}
+        return answer
+
+    shop = workshop(Author(Rewording=rewording), start_states=1, written=0.0, scenarios=4)
+    result = asyncio.run(generate_scenarios(shop, "tool_shed", tool_shed.bundle()))
+    assert len(result.scenarios) == 4
+    assert objected[0] not in {scenario.task.removeprefix("Hello! ") for scenario in result.scenarios.values()}
+    (rejection,) = [each for each in result.rejected if each.reason.startswith("objected to")]
+    assert (rejection.kind, rejection.reason) == ("grown scenario", "objected to: Nobody would.")
+
+
 @pytest.mark.parametrize("states", [2, 3, 4])
 def test_every_start_state_gets_every_difficulty_in_its_turn(states: int) -> None:
     asked: list[str] = []

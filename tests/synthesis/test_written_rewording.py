@@ -85,3 +85,10 @@ def test_a_request_that_cannot_be_said_again_stays_as_it_was() -> None:
     result, heard = said([FINE.model_copy(update={"task": "Lend Ada the trimmer."})])
     assert (result.task, result.requests) == (SCENARIO.task, SCENARIO.requests)
     assert len(heard) == 3
+
+
+def test_an_objection_needs_no_request() -> None:
+    objected = FINE.model_copy(update={"task": "-", "requests": (), "objection": "Nobody lends what is broken."})
+    assert rewording_problems(START, SCENARIO, VALUES, objected) == []
+    result, heard = said([objected])
+    assert (result, len(heard)) == (objected, 1)

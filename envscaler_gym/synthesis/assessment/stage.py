@@ -46,9 +46,22 @@ class Assessment(NamedTuple):
     rounds: tuple[Round, ...] = ()
 
     @property
+    def pass_rate(self) -> float:
+        """Share of the rounds that passed, 0 to 1; 0 where there were none."""
+        return self.verdicts.get("pass", 0) / max(len(self.rounds), 1)
+
+    @property
     def verdicts(self) -> dict[str, int]:
         """Number of rounds by verdict."""
         return dict(sorted(Counter(played.verdict for played in self.rounds).items()))
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What was found wanting, a line each: by the agents, or by the gates before them."""
+        if self.rounds:
+            judged = [each for each in self.rounds if each.verdict != "pass"]
+            return tuple(f"{each.tool or 'no call'}: {each.verdict}: {each.reason}" for each in judged)
+        return tuple(f"{each.subject}: {each.defect}: {each.message.partition(chr(10))[0]}" for each in self.findings)
 
 
 async def assess(workshop: Workshop, slug: str, skeleton: Made[Skeleton], draft: Made[Draft]) -> Assessment:

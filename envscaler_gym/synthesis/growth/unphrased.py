@@ -39,7 +39,7 @@ class Part(NamedTuple):
     def words(self) -> str:
         """The parameter's name in words, without what says that it is an id or a new value."""
         return (
-            singular(re.sub(r"^(new|target) | ids?$", "", words(self.name)))
+            singular(re.sub(r"^(new|target) (?!ids?$)| ids?$", "", words(self.name)))
             if self.noun
             else (words(self.name).removeprefix("new "))
         )

@@ -41,6 +41,7 @@ from envscaler_gym.synthesis.workshop import Desk, Workshop
 __all__ = ["generate_scenarios"]
 
 _TEST_SHARE = 0.25
+_SPARE = 0.25  # grown scenarios beyond those that are needed, as a share of them
 
 D = TypeVar("D", bound=Data)
 
@@ -198,27 +199,52 @@ class _Making:
     # Grown scenarios.
 
     async def grow(self, settled: Sequence[SettledState], count: int) -> None:
-        """Grow scenarios from the tool graph, and have their requests said again by a model."""
+        """Grow scenarios from the tool graph, and have their requests said again by a model.
+
+        A model may object to a request; some more are grown than are needed, which then take its place.
+        """
+        rewrite = self.workshop.settings.rewrite
+        most = math.ceil(count * (1 + _SPARE)) if rewrite else count
         known = digest([scenario.model_dump(mode="json") for scenario in self.scenarios.values()])
         made = await self.make(
             "growth",
             GrownScenarios,
-            lambda desk: self._grown(desk, settled, count),
-            str(count),
+            lambda desk: self._grown(desk, settled, most),
+            str(most),
             known,
             *(each.made_by for each in settled),
         )
         grown, starts = made.value, {start.id: start for start in made.value.start_states}
         self.graph = grown.graph
         self.rejected += grown.rejected
-        scenarios: Sequence[Scenario] = grown.scenarios
-        if self.workshop.settings.rewrite:
-            scenarios = await together(
-                self._reworded(starts[scenario.start_state], scenario, grown.facts[scenario.id], number, made.digest)
-                for number, scenario in enumerate(grown.scenarios)
-            )
-        for scenario in scenarios:
+        kept: list[Scenario] = []
+        left = list(enumerate(grown.scenarios))
+        while left and len(kept) < count:
+            tried, left = left[: count - len(kept)], left[count - len(kept) :]
+            kept += await self._sensible(tried, grown, starts, made.digest) if rewrite else [each for _, each in tried]
+        for scenario in kept:
             self._keep(scenario, starts[scenario.start_state])
+
+    async def _sensible(
+        self,
+        tried: Sequence[tuple[int, Scenario]],
+        grown: GrownScenarios,
+        starts: Mapping[str, StartState],
+        made_by: str,
+    ) -> list[Scenario]:
+        """Return scenarios as a model says their requests, without those that it objects to."""
+        said = await together(
+            self._reworded(starts[each.start_state], each, grown.facts[each.id], number, made_by)
+            for number, each in tried
+        )
+        kept = []
+        for (_, scenario), rewording in zip(tried, said, strict=True):
+            if rewording.objection.strip():
+                why = f"objected to: {rewording.objection.strip()}"
+                self.rejected.append(Rejection(kind="grown scenario", subject=scenario.id, reason=why))
+            else:
+                kept.append(scenario.model_copy(update={"task": rewording.task, "requests": rewording.requests}))
+        return kept
 
     async def _grown(self, desk: Desk, settled: Sequence[SettledState], count: int) -> GrownScenarios:
         return await desk.compute(
@@ -233,7 +259,7 @@ class _Making:
 
     async def _reworded(
         self, start: StartState, scenario: Scenario, facts: Sequence[str], number: int, made_by: str
-    ) -> Scenario:
+    ) -> Rewording:
         said = await self.make(
             "rewriting",
             Rewording,
@@ -241,7 +267,7 @@ class _Making:
             scenario.id,
             made_by,
         )
-        return scenario.model_copy(update={"task": said.value.task, "requests": said.value.requests})
+        return said.value
 
     def _keep(self, scenario: Scenario, start: StartState) -> None:
         name = _free(scenario.id, self.scenarios)

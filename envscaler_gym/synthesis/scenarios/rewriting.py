@@ -45,16 +45,18 @@ class Rewording(Data):
     Attributes:
         task: The whole request.
         requests: The same in the turns of a conversation.
+        objection: Why nobody would ask for this; empty where somebody could.
     """
 
     task: str = Field(min_length=1)
     requests: Annotated[tuple[str, ...], Field(strict=False)]
+    objection: str = ""
 
 
 async def reworded(
     desk: Desk, bundle: Bundle, start: StartState, scenario: Scenario, facts: Sequence[str], number: int
 ) -> Rewording:
-    """Have a scenario's requests said again; they stay as they are where no answer keeps every value.
+    """Have a scenario's requests said again, or objected to; they stay as they are where no answer keeps every value.
 
     Args:
         desk: Where the model is asked.
@@ -113,6 +115,8 @@ def rewording_problems(start: StartState, scenario: Scenario, values: Sequence[s
         values: What must still stand in it.
         given: What it was made into.
     """
+    if given.objection.strip():
+        return []
     problems = []
     together = " ".join(given.requests)
     for what, text in (("task", given.task), ("requests", together)):
