@@ -26,6 +26,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from envscaler_gym.data import Data
+from envscaler_gym.deltas import apply_delta, delta
 from envscaler_gym.errors import BundleError, ScenarioError, did_you_mean, shorten
 from envscaler_gym.manifest import Manifest, QualityRecord
 from envscaler_gym.positions import line_of
@@ -143,11 +144,8 @@ class Bundle:
         write_file(folder / MANIFEST, json.dumps({"format": None} | dumped, indent=2, ensure_ascii=False) + "\n")
 
     def _texts(self) -> dict[str, str]:
-        lines: Iterable[Data] = [*self.start_states.values(), *self.scenarios.values()]
-        texts = {
-            ENVIRONMENT: self.source,
-            SCENARIOS: "".join(_line(line) + "\n" for line in lines),
-        }
+        lines = [*_start_state_lines(self.start_states.values()), *map(_line, self.scenarios.values())]
+        texts = {ENVIRONMENT: self.source, SCENARIOS: "".join(line + "\n" for line in lines)}
         if self.invariants_source is not None:
             texts[INVARIANTS] = self.invariants_source
         return texts
@@ -248,7 +246,7 @@ def _read_scenarios(path: Path) -> tuple[dict[str, StartState], dict[str, Scenar
         kind = data.get("kind") if isinstance(data, dict) else None
         try:
             if kind == "start_state":
-                start = StartState.model_validate(data)
+                start = StartState.model_validate(_whole(data, start_states))
                 _add(start_states, start.id, start, where)
             elif kind == "scenario":
                 scenario = Scenario.model_validate(data)
@@ -262,7 +260,45 @@ def _read_scenarios(path: Path) -> tuple[dict[str, StartState], dict[str, Scenar
                 raise BundleError(f"{where}: kind: must be 'start_state' or 'scenario', got {shorten(kind)}")
         except ValidationError as error:
             raise BundleError(f"{where}: {explain_validation(error)}") from None
+        except ValueError as error:
+            raise BundleError(f"{where}: {error}") from None
     return start_states, scenarios
+
+
+def _whole(data: dict[str, JSON], above: Mapping[str, StartState]) -> dict[str, JSON]:
+    """Return a start state's fields with the whole state, where the line has what sets it apart from one above."""
+    if "based_on" not in data:
+        return data
+    rest = dict(data)
+    name, changes = rest.pop("based_on"), rest.pop("changes", None)
+    if not isinstance(name, str) or name not in above:
+        raise ValueError(f"based_on: no start state {shorten(name)} above this line; there are {shorten(list(above))}")
+    if "state" in rest or not isinstance(changes, dict) or set(changes) != {"changed", "removed"}:
+        raise ValueError(
+            "a start state based on another one has 'changes' with 'changed' and 'removed', and no 'state'"
+        )
+    return rest | {"state": apply_delta(above[name].state, changes)}
+
+
+def _start_state_lines(states: Iterable[StartState]) -> list[str]:
+    """Return a line for each start state: whole, or as what sets it apart from an earlier one where that is short."""
+    lines: list[str] = []
+    whole: list[StartState] = []
+    for start in states:
+        lines.append(_line(start))
+        shorter = [line for base in whole if len(line := _based_on(base, start) or lines[-1]) < len(lines[-1]) / 2]
+        if shorter:
+            lines[-1] = min(shorter, key=len)
+        else:
+            whole.append(start)
+    return lines
+
+
+def _based_on(base: StartState, start: StartState) -> str | None:
+    changes = delta(base.state, start.state)
+    if changes is None:
+        return None
+    return _text({"kind": start.kind, "id": start.id, "based_on": base.id, "changes": changes})
 
 
 def _add(items: dict[str, Any], item_id: str, item: Any, where: str) -> None:
@@ -288,7 +324,10 @@ def _verify(folder: Path, manifest: Manifest) -> None:
 
 def _line(model: Data) -> str:
     kind = {"kind": getattr(model, "kind")}  # noqa: B009 - present on both models, absent from Data
-    data: dict[str, JSON] = kind | model.model_dump(mode="json", exclude_defaults=True)
+    return _text(kind | model.model_dump(mode="json", exclude_defaults=True))
+
+
+def _text(data: Mapping[str, JSON]) -> str:
     text = json.dumps(data, ensure_ascii=False, separators=(",", ":"))
     try:
         text.encode()

@@ -20,7 +20,7 @@ PACKAGE = Path(envscaler_gym.__file__).parent
 ORDER = [
     ["errors", "types", "data", "positions"],
     ["state", "ambient"],
-    ["annotations"],
+    ["annotations", "deltas"],
     ["tools"],
     ["world", "verdicts", "invariants"],
     ["sampling"],

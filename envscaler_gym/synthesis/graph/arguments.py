@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from envscaler_gym.bundle import Bundle
-from envscaler_gym.synthesis.graph.literals import DATE, MONEY, Literals, Newcomer
+from envscaler_gym.synthesis.graph.literals import DATE, MONEY, Literals, Newcomer, is_prose
 from envscaler_gym.synthesis.graph.slots import EACH, Slot, without_null
 from envscaler_gym.synthesis.graph.tables import Record, Tables, records_of
 from envscaler_gym.types import JSON
@@ -123,7 +123,7 @@ class _Draw:
         properties = schema.get("properties", {})
         required = schema.get("required", ())
         self._donor = self._choose_donor(properties, path)
-        given = [name for name in properties if name in required or self._gives(properties[name])]
+        given = [name for name in properties if name in required or self._gives(name, properties[name])]
         drawn = {name: self._value(properties[name], (*path, name)) for name in sorted(given, key=self._order(path))}
         return {name: drawn[name] for name in properties if name in drawn}
 
@@ -133,7 +133,10 @@ class _Draw:
     def _holds_keys(self, path: tuple[str, ...]) -> bool:
         return any(slot.tables for at, slot in self._slots.items() if at[: len(path)] == path)
 
-    def _gives(self, schema: Mapping[str, JSON]) -> bool:
+    def _gives(self, name: str, schema: Mapping[str, JSON]) -> bool:
+        """Return whether an optional argument is given; no note is, since what another record says fits no other."""
+        if is_prose(name) and not self._searching:
+            return False
         open_ended = without_null(schema).get("type") in ("object", None) and not without_null(schema).get("properties")
         return not open_ended and self._rng.random() < _OPTIONAL
 

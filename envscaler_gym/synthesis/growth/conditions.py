@@ -15,7 +15,10 @@ from envscaler_gym.synthesis.graph.literals import is_prose
 from envscaler_gym.synthesis.graph.tables import Record, Tables, records_of
 from envscaler_gym.types import JSON
 
-__all__ = ["Conditions", "Outcome"]
+__all__ = ["SOMETHING", "Conditions", "Outcome"]
+
+SOMETHING = "value is not None"
+"""Condition of a field whose value differs each time."""
 
 
 class Outcome(NamedTuple):
@@ -111,16 +114,14 @@ class Conditions:
 
     def _definition(self, record: Record) -> str:
         gone = self.removed(record[0])
-        known = f"key not in before or key in {gone!r}" if gone else "key not in before"
-        lines = " and\n            ".join(self.of_new(record) or ["True"])
+        known = f"(key not in before or key in {gone!r})" if gone else "key not in before"
+        lines = "".join(f"\n        and {condition}" for condition in self.of_new(record))
         return (
             f"def {self.finder(record)}(final_state):\n"
             f"    before = initial_state.get({record[0]!r}, {{}})\n"
             f"    return [\n"
             f"        key for key, record in final_state.get({record[0]!r}, {{}}).items()\n"
-            f"        if ({known}) and (\n"
-            f"            {lines}\n"
-            f"        )\n"
+            f"        if {known}{lines}\n"
             f"    ]\n\n"
         )
 
@@ -149,9 +150,9 @@ class Conditions:
         to = self._tables[record[0]].references.get(field, "")
         links = list(self._inside(to, final))
         conditions = self._of("value", field, to, (final, twin), links)
-        if conditions == ["value is not None"]:
+        if conditions == [SOMETHING]:  # a time, say: it has to be there, and another one than before
             before = records_of(self._outcome.start, record[0])[record[1]].get(field)
-            conditions.append(f"value != {_literal(before)}")
+            conditions += [f"value != {_literal(before)}"] * (before is not None)
         return self.definitions(*links), conditions
 
     def _of(self, expression: str, field: str, table: str, values: tuple[JSON, JSON], links: list[Record]) -> list[str]:

@@ -12,7 +12,7 @@ from envscaler_gym.checks import Check
 from envscaler_gym.state import Change
 from envscaler_gym.synthesis.graph.changes import changes_between, is_new, record_of
 from envscaler_gym.synthesis.graph.tables import Record, Tables, records_of, words
-from envscaler_gym.synthesis.growth.conditions import Conditions, Outcome
+from envscaler_gym.synthesis.growth.conditions import SOMETHING, Conditions, Outcome
 from envscaler_gym.synthesis.growth.naming import Naming
 from envscaler_gym.synthesis.growth.saying import Currency, quote, say
 from envscaler_gym.types import JSON
@@ -97,17 +97,18 @@ class _Writer:
         table, key = record
         after = records_of(self._outcome.final, table)[key]
         definitions, conditions = self._conditions.of_field(record, field)
-        tests = " and\n        ".join(conditions) if field in after else "True"
-        source = (
-            f"{definitions}"
-            f"def check_func(final_state):\n"
-            f"    record = final_state.get({table!r}, {{}}).get({key!r}, {{}})\n"
-            f"    if ({field!r} in record) is not {field in after}:\n"
-            f"        return False\n"
-            f"    value = record.get({field!r})\n"
-            f"    return bool(\n        {tests}\n    )\n"
-        )
+        found = f"final_state.get({table!r}, {{}}).get({key!r}, {{}})"
+        if field not in after:
+            test = f"    return {field!r} not in {found}\n"
+        elif after[field] is None:
+            test = f"    return {found}.get({field!r}, 0) is None\n"
+        else:
+            lines = " and ".join(conditions) or "True"
+            test = f"    value = {found}.get({field!r})\n    return {lines}\n"
+        source = f"{definitions}def check_func(final_state):\n{test}"
         said = self._said(table, field, after.get(field))
+        if conditions[:1] == [SOMETHING]:
+            said = "set" if len(conditions) == 1 else "another one"
         return Check(text=f"For {self._name(record)}: is {words(field)} now {said}?", source=source)
 
     def _name(self, record: Record) -> str:

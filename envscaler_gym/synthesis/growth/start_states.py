@@ -25,6 +25,7 @@ from envscaler_gym.synthesis.growth.sampling import ChainSampler
 __all__ = ["vary"]
 
 _DISTRACTORS = 5
+_COMMON = 8  # records of a kind, other than people, of which another one goes unnoticed
 _CHANGES = 4
 _HOURS_BEFORE = 20
 
@@ -56,7 +57,12 @@ def vary(
     rng = random.Random(f"{seed}/{name}")  # noqa: S311 - to be repeatable
     state: dict[str, Any] = copy_state(dict(start.state))
     known = set(problems(state))
-    tables = [table for table in graph.tables.values() if table.names and not table.known_key]
+    tables = [
+        table
+        for table in graph.tables.values()
+        if table.names and not table.known_key
+        if table.person or len(records_of(state, table.name)) >= _COMMON
+    ]
     for _ in range(_DISTRACTORS if tables else 0):
         candidate = copy_state(state)
         if _add_distractor(candidate, rng.choice(tables), rng) and known.issuperset(problems(candidate)):
