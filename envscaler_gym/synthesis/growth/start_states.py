@@ -1,7 +1,8 @@
 """Start states that scenarios grow in: the bundle's own, with records added that make looking things up necessary.
 
-Each variant has distractors, which are copies of records that people know by name, under another name that is easily
-taken for the first, and a few changes made through the tools, so that no two variants tell the same story.
+Each variant has distractors, people who are easily taken for others: copies of their records with another first name.
+Of other things none are made up, since what a second medicine or a second gate would be called only their place can
+say. A few changes made through the tools see to it that no two variants tell the same story.
 """
 
 from __future__ import annotations
@@ -25,7 +26,6 @@ from envscaler_gym.synthesis.growth.sampling import ChainSampler
 __all__ = ["vary"]
 
 _DISTRACTORS = 5
-_COMMON = 8  # records of a kind, other than people, of which another one goes unnoticed
 _CHANGES = 4
 _HOURS_BEFORE = 20
 
@@ -57,12 +57,7 @@ def vary(
     rng = random.Random(f"{seed}/{name}")  # noqa: S311 - to be repeatable
     state: dict[str, Any] = copy_state(dict(start.state))
     known = set(problems(state))
-    tables = [
-        table
-        for table in graph.tables.values()
-        if table.names and not table.known_key
-        if table.person or len(records_of(state, table.name)) >= _COMMON
-    ]
+    tables = [table for table in graph.tables.values() if table.person and table.names and not table.known_key]
     for _ in range(_DISTRACTORS if tables else 0):
         candidate = copy_state(state)
         if _add_distractor(candidate, rng.choice(tables), rng) and known.issuperset(problems(candidate)):
@@ -88,7 +83,7 @@ def _make_changes(
 
 
 def _add_distractor(state: dict[str, Any], table: Table, rng: random.Random) -> bool:
-    """Copy a record under a new key and a name that resembles its own; return whether there was one to copy."""
+    """Copy a person's record under a new key and a name like theirs; return whether there was one to copy."""
     records = records_of(state, table.name)
     if not records:
         return False
@@ -98,26 +93,18 @@ def _add_distractor(state: dict[str, Any], table: Table, rng: random.Random) -> 
     if table.key:
         copy[table.key] = key
     name = str(copy.get(table.names[0], ""))
-    newcomer = Newcomer(rng, last=name.rsplit(maxsplit=1)[-1] if table.person and " " in name else "")
+    newcomer = Newcomer(rng, last=name.rsplit(maxsplit=1)[-1] if " " in name else "")
     for field, value in copy.items():
         if not isinstance(value, str) or field in table.references or field == table.key:
             continue
         if field == table.names[0]:
-            copy[field] = newcomer.name if table.person else _resembling(name, records.values(), field, rng)
+            copy[field] = newcomer.name
         elif "@" in value:
             copy[field] = re.sub(r"^[^@]*", newcomer.email.partition("@")[0], value)
         elif re.search(r"phone|plate|number|code|serial|isbn|url|mark", field):
             copy[field] = "".join(str(rng.randrange(10)) if c.isdigit() else c for c in value)
     records[key] = copy  # type: ignore[index]  # a dict of the copied state
     return True
-
-
-def _resembling(name: str, records: Any, field: str, rng: random.Random) -> str:
-    """Return a name that shares words with one: a second volume, a newer edition."""
-    taken = {record.get(field) for record in records}
-    endings = ["Plus", "Extra", "No. 2", "(new)", "Special"]
-    options = [f"{name} {ending}" for ending in endings if f"{name} {ending}" not in taken]
-    return rng.choice(options or [f"{name} again"])
 
 
 def _next_key(keys: Sequence[str]) -> str:
