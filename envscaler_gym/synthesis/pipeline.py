@@ -146,7 +146,10 @@ async def _produce(workshop: Workshop, job: Job) -> Produced:
 async def _build(
     workshop: Workshop, described: Described, parent: str
 ) -> tuple[Made[Skeleton], Made[Draft], list[Assessment]]:
-    """Return skeleton and code of an environment that has passed assessment, with all of its assessments.
+    """Return skeleton and code of an environment that has passed assessment, with the assessments up to it.
+
+    Code that passes with some calls judged failures is repaired, too, as long as there are repairs left; what had the
+    fewest of them is taken, and its quality record says what was found.
 
     Raises:
         Rejected: It has not, after every repair; or a stage had no usable answer.
@@ -155,15 +158,26 @@ async def _build(
     skeleton = await _at("skeleton", write_skeleton(workshop, described, parent))
     draft = await _at("code", write_draft(workshop, slug, skeleton))
     repairs = workshop.settings.repairs
-    assessments = []
+    assessments: list[Assessment] = []
+    good: tuple[Made[Draft], list[Assessment]] | None = None
     for number in range(repairs + 1):
         assessment = await _at("assessment", assess(workshop, slug, skeleton, draft))
         assessments.append(assessment)
         if assessment.passed:
-            return skeleton, draft, assessments
+            if good is None or assessment.failures <= good[1][-1].failures:
+                good = draft, list(assessments)
+            if not assessment.failures:
+                break
         if number == repairs or not assessment.findings:  # rounds that came to nothing name nothing to mend
             break
-        draft = await _at("code", repair_draft(workshop, slug, skeleton, draft, assessment.findings, number))
+        try:
+            draft = await _at("code", repair_draft(workshop, slug, skeleton, draft, assessment.findings, number))
+        except Rejected:
+            if good is None:
+                raise
+            break
+    if good is not None:
+        return skeleton, *good
     told = "".join(f"\n{_told(finding)}" for finding in assessment.findings[:_TOLD])
     figures = {"rounds": assessment.verdicts, "repairs": number}
     raise Rejected("assessment", f"after {number} repairs {assessment.summary}{told}", figures)

@@ -22,8 +22,9 @@ from envscaler_gym.synthesis.running import run_synthesis
 from envscaler_gym.synthesis.runs import Run, create_run
 from envscaler_gym.synthesis.switchboard import Access
 
-ALIKE = 0.8
-"""Share of words in common from which on two messages say nearly the same."""
+ALIKE = {"Rewording": 0.99}
+"""Share of words in common from which on two messages say nearly the same, by kind of answer; 0.8 for all others. A
+request that is said again depends on every word of it."""
 
 
 def nearest(request: CompletionRequest, store: CompletionStore) -> Completion | None:
@@ -31,7 +32,8 @@ def nearest(request: CompletionRequest, store: CompletionStore) -> Completion | 
     found = [
         (sum(alike), completion)
         for recorded, completion in store.exchanges()
-        if _kind(recorded) == _kind(request) and min(alike := likeness(recorded, request)) >= ALIKE
+        if _kind(recorded) == _kind(request)
+        and min(alike := likeness(recorded, request)) >= ALIKE.get(_kind(request)[0], 0.8)
     ]
     return max(found, key=lambda each: each[0])[1] if found else None
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from envscaler_gym.bundle import load_bundle
 from envscaler_gym.llm.model import CompletionRequest
 from envscaler_gym.llm.scripted import Answer, Scripted
 from envscaler_gym.synthesis.artefacts import MemoryShelf
@@ -140,6 +141,43 @@ def test_what_fails_is_mended_and_the_whole_gate_runs_again(tmp_path: Path, clea
     assert (outcome.status, outcome.figures["repairs"]) == ("published", 1)
     repair = next(text_of(request) for request in model.requests if "What was found" in text_of(request))
     assert "lend_tool" in repair.partition("What was found")[2]
+
+
+@pytest.mark.parametrize(("always", "repairs", "remarks"), [(False, 1, 0), (True, 2, 1)])
+def test_code_that_passes_with_failures_is_mended_too(
+    tmp_path: Path, clean_registry: None, always: bool, repairs: int, remarks: int
+) -> None:
+    """Where no repair helps, it is taken as it is, with what was found on record."""
+    mended: list[int] = []
+
+    def judge(request: CompletionRequest) -> Answer:
+        answer: dict[str, Any] = Founder().judge(request)
+        if always or not mended:
+            answer["verdicts"][0] |= {"verdict": "fail", "reason": "The message is wrong."}
+        return answer
+
+    def repair(_: CompletionRequest) -> Answer:
+        mended.append(1)
+        source = without_docstring(METHODS["lend_tool"]).replace(
+            "\n", f"\n    number = {len(mended)}\n    del number\n", 1
+        )
+        return {
+            "methods": [{"name": "lend_tool", "imports": [], "source": source}],
+            "helpers": None,
+            "rules": [],
+        }
+
+    settings: dict[str, Any] = {"rounds": 2, "sessions": 1, "pass_rate": 0.4, "repairs": 2}
+    report, _ = carry_out(begin(tmp_path, **settings), Founder(CallVerdicts=judge, Repair=repair))
+    (outcome,) = report.outcomes
+    assert (outcome.status, outcome.figures["repairs"]) == ("published", repairs)
+    quality = load_bundle(Path(outcome.path)).quality
+    assert quality is not None
+    assert quality.assessment is not None
+    assert len(quality.assessment.remarks) == remarks
+    assert [line.partition(": ")[2] for line in quality.assessment.repaired] == [
+        "fail: The message is wrong."
+    ] * repairs
 
 
 def test_what_cannot_be_mended_is_rejected_with_its_findings(tmp_path: Path) -> None:

@@ -56,6 +56,11 @@ class Assessment(NamedTuple):
         return dict(sorted(Counter(played.verdict for played in self.rounds).items()))
 
     @property
+    def failures(self) -> int:
+        """Number of rounds that were judged failures."""
+        return self.verdicts.get("fail", 0)
+
+    @property
     def remarks(self) -> tuple[str, ...]:
         """What was found wanting, a line each: by the agents, or by the gates before them."""
         if self.rounds:
