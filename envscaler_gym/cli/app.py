@@ -23,6 +23,7 @@ from envscaler_gym.cli.play import play
 from envscaler_gym.cli.run import run
 from envscaler_gym.cli.runs import runs
 from envscaler_gym.cli.seal import seal
+from envscaler_gym.cli.serve import serve
 from envscaler_gym.cli.sft import sft
 from envscaler_gym.cli.show import show
 from envscaler_gym.cli.synth import synth
@@ -60,6 +61,7 @@ app.command("run")(run)
 app.command("eval")(eval_)
 app.command("view")(view)
 app.command("sft")(sft)
+app.command("serve")(serve)
 app.command("check")(check)
 app.command("graph")(graph)
 app.command("synth")(synth)

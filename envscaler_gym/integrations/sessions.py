@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import gymnasium as gym
 
 from envscaler_gym.chat import system_prompt
-from envscaler_gym.draw import eligible
 from envscaler_gym.env import ToolEnv
 from envscaler_gym.episode import error_text
-from envscaler_gym.errors import ScenarioError, shorten
+from envscaler_gym.errors import ScenarioError, UnknownNameError, shorten
+from envscaler_gym.registry import get_bundle
 from envscaler_gym.suite import SuiteEnv
 from envscaler_gym.types import JSON, Action, Outcome, ToolSpec
 
@@ -42,12 +42,12 @@ class Reply:
         text: What the agent is told.
         outcome: What became of the call.
         ended: Whether the episode is over.
-        reward: The reward, where the episode is over and nothing failed.
+        reward: What the step earned; ``None`` where the environment failed, and where no step was taken.
     """
 
     text: str
     outcome: Outcome
-    ended: bool = False
+    ended: bool
     reward: float | None = None
 
     @property
@@ -72,115 +72,113 @@ class ToolSession:
     """Episodes in one environment, one after the other, for a client that calls tools and nothing else.
 
     Besides the environment's tools there is one that says something: :data:`FINISH` in task mode, where that ends the
-    episode, and :data:`SAY` in conversation mode.
+    episode, and :data:`SAY` in conversation mode. A failure of the environment ends the episode without a reward.
 
     Args:
-        env: An environment of this library, wrapped or not; with ``on_error="truncate"``, its failures are replies.
+        environments: A name or the path of a bundle's folder, or a list of these.
+        wrap: Wraps the environment, for instance to record episodes.
+        **options: Arguments of :class:`~envscaler_gym.env.ToolEnv`.
+
+    Attributes:
+        observation: What the agent is told at first: the task, or the user's first turn.
     """
 
-    def __init__(self, env: gym.Env[str, Action]) -> None:
-        if not isinstance(env.unwrapped, ToolEnv):
-            raise TypeError(f"ToolSession plays environments of envscaler_gym, got {shorten(env.unwrapped)}")
-        self.env = env
-        self._below: ToolEnv = env.unwrapped
-        self._started = False
-        self._last = Reply(error_text("No episode was started."), "malformed_action", ended=True)
+    def __init__(
+        self,
+        environments: str | Sequence[str],
+        *,
+        wrap: Callable[[gym.Env[str, Action]], gym.Env[str, Action]] = lambda env: env,
+        **options: Any,
+    ) -> None:
+        self._names = [environments] if isinstance(environments, str) else list(environments)
+        self._below = make_environment(environments, **{"on_error": "truncate"} | options)
+        self._env = wrap(self._below)
+        self._filters = {name: options.get(name) for name in ("split", "difficulty")}
+        self._last = _NOT_STARTED
         self.observation = ""
 
     @property
     def tools(self) -> tuple[ToolSpec, ...]:
         """The tools of the running episode, the one for saying something last."""
-        speak = _FINISH_SPEC if self._below.mode == "task" else _SAY_SPEC
-        return (*self._below.tools, speak)
+        return (*self._below.tools, _FINISH_SPEC if self._below.mode == "task" else _SAY_SPEC)
 
     @property
     def running(self) -> bool:
         """Whether an episode is under way."""
-        return self._started and not self._last.ended
-
-    @property
-    def reward(self) -> float | None:
-        """The reward of the episode that has ended, if nothing failed in it."""
-        return self._last.reward
+        return not self._last.ended
 
     @property
     def briefing(self) -> str:
-        """All that an agent is told at first: introduction, rules, and the task or the user's first turn."""
+        """All that an agent needs to begin: introduction, rules, and the task or the user's first turn."""
         below = self._below
         told = system_prompt(below.bundle.manifest, below.tools, schemas_in_text=False, template=_BRIEFING)
         if below.mode == "task":
             return f"{told}\n## Your task\n\n{self.observation}\n\nWhen everything is done, call {FINISH}.\n"
         return f"{told}\n## The user says\n\n{self.observation}\n\nAnswer with {SAY}.\n"
 
-    def start(self, *, seed: int | None = None, options: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """Start an episode; :attr:`observation` is what the agent is told.
+    def start(self, *, seed: int | None = None, options: Mapping[str, str] | None = None) -> dict[str, Any]:
+        """Start an episode.
 
         Args:
             seed: As for ``reset()``.
-            options: As for ``reset()``. A scenario must be one that the environment could draw itself.
+            options: As for ``reset()``. What is chosen must be what could also be drawn: tests stay unseen.
 
         Returns:
             The ``info`` of ``reset()``.
 
         Raises:
-            ScenarioError: There is no such scenario, or the environment's filters leave it out.
-            EnvironmentFailure: The class could not be built, and ``on_error`` is ``"raise"``.
+            ScenarioError: There is no such scenario, or split or difficulty leave it out.
+            UnknownNameError: There is no such environment among these.
+            ValueError: An option is unknown.
         """
-        self._started = False
-        self.observation, info = self.env.reset(seed=seed, options=dict(options or {}))
-        if options and "scenario" in options:
-            self._require_eligible(info["scenario"])
-        self._last = Reply(self.observation, "message")
-        self._started = True
+        self._last = _NOT_STARTED
+        chosen = dict(options or {})
+        if "environment" in chosen and chosen["environment"] not in (ids := [get_bundle(n).id for n in self._names]):
+            raise UnknownNameError(
+                f"There is no environment {shorten(chosen['environment'])} here; there are {', '.join(ids)}."
+            )
+        observation, info = self._env.reset(seed=seed, options=chosen)
+        for name, wanted in self._filters.items():
+            if wanted is not None and info[name] != wanted:
+                raise ScenarioError(
+                    f"Scenario {info['scenario']!r} of {info['environment']} has {name}={info[name]!r}; "
+                    f"what is played here has {name}={wanted!r}."
+                )
+        self.observation = observation
+        self._last = Reply(observation, "message", ended=False)
         return info
 
-    def _require_eligible(self, scenario: str) -> None:
-        """Refuse what was asked for by its id where split and difficulty leave it out: tests stay unseen."""
-        below = self._below
-        split, difficulty = below.filters
-        if all(scenario != one.id for one in eligible(below.bundle, split, difficulty, graded=False)):
-            raise ScenarioError(
-                f"Scenario {scenario!r} of {below.bundle.id} is not among those with split={split!r} and "
-                f"difficulty={difficulty!r}."
-            )
-
     def call(self, name: str, arguments: Mapping[str, JSON]) -> Reply:
-        """Call a tool. What the agent does wrong is answered, not raised.
-
-        Raises:
-            EnvironmentFailure: The environment failed, and its ``on_error`` is ``"raise"``.
-        """
+        """Call a tool. What the agent does wrong is answered, not raised."""
         if not self.running:
-            return Reply(error_text(_OVER) if self._started else self._last.text, "malformed_action", ended=True)
-        action: Any = {"name": name, "arguments": dict(arguments)}
-        if name == self.tools[-1].name:
-            message = arguments.get("message", "")
-            if not isinstance(message, str) or not set(arguments) <= {"message"}:
-                problem = f"Invalid arguments for {name!r}: got {shorten(dict(arguments))}. Expected {{message: string}}."
-                return Reply(error_text(problem), "invalid_arguments")
-            action = {"content": message}
-        self._last = self._act(action)
-        return self._last
+            text = _NOT_STARTED.text if self._last is _NOT_STARTED else error_text(_OVER)
+            return Reply(text, "malformed_action", ended=True)
+        if name != self.tools[-1].name:
+            return self._act({"name": name, "arguments": dict(arguments)})
+        message = arguments.get("message", "")
+        if isinstance(message, str) and set(arguments) <= {"message"}:
+            return self._act({"content": message})
+        problem = f"Invalid arguments for {name!r}: got {shorten(dict(arguments))}. Expected {name}(message: string)."
+        return Reply(error_text(problem), "invalid_arguments", ended=False)
 
     def leave(self) -> Reply:
-        """End the episode that is under way, if any, as a client does that goes away; it is graded as it stands."""
-        if self.running:
-            self._last = self._act({"content": _LEFT})
-            if not self._last.ended:  # a user has more to say, and nobody is listening
-                self._last = Reply(_LEFT, "message", ended=True, reward=self._below.grade().reward)
+        """End an episode that is under way, as a client does that goes away, and return the last reply."""
+        while self.running:  # in conversation mode the user may have several requests left
+            self._act({"content": _LEFT})
         return self._last
 
     def close(self) -> None:
         """Close the environment."""
-        self.env.close()
+        self._env.close()
 
     def _act(self, action: Any) -> Reply:
-        observation, reward, terminated, truncated, info = self.env.step(action)
-        ended = terminated or truncated
-        graded = ended and info["outcome"] != "failure"
-        return Reply(observation, info["outcome"], ended, float(reward) if graded else None)
+        observation, reward, terminated, truncated, info = self._env.step(action)
+        earned = None if info["outcome"] == "failure" else float(reward)
+        self._last = Reply(observation, info["outcome"], terminated or truncated, earned)
+        return self._last
 
 
+_NOT_STARTED = Reply(error_text("No episode was started."), "malformed_action", ended=True)
 _MESSAGE = {"type": "string", "description": "What you say.", "default": ""}
 _FINISH_SPEC = ToolSpec(
     FINISH,

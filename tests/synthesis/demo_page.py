@@ -16,7 +16,7 @@ from envscaler_gym.synthesis.demo import demo, run_demo
 
 PAGE = Path(__file__).parents[2] / "docs" / "synthesis_demo.md"
 WIDTH = 130
-GROWN = "Who asks: a customer who writes"
+GROWN = "120-minute block of Sagittarius Dwarf Galaxy with the Tucano camera off its night again"
 
 INTRODUCTION = """\
 # One run of synthesis, stage by stage
@@ -131,6 +131,20 @@ def _assessment(recording: Recording, _: Bundle) -> str:
     )
 
 
+def _phrasing(recording: Recording, _: Bundle) -> str:
+    answer = recording.find("Phrasing")[1]
+    return _section(
+        "Phrasing",
+        "How people name the records, and how they ask for the operations: the tasks that grow are put together from this.",
+        ("Names of records", "text", "\n".join("{entity}: {phrase}".format(**each) for each in answer["records"])),
+        (
+            "Requests",
+            "text",
+            "\n".join(f"{each['tool']}: {phrase}" for each in answer["tools"] for phrase in each["phrases"]),
+        ),
+    )
+
+
 def _start_states(recording: Recording, _: Bundle) -> str:
     asked, answer = recording.find("StateDraft", "Japanese city")
     blocks = list(answer["state"]["blocks"].values())
@@ -238,6 +252,7 @@ SECTIONS: tuple[Callable[[Recording, Bundle], str], ...] = (
     _code,
     _invariants,
     _assessment,
+    _phrasing,
     _start_states,
     _tasks,
     _checks,
