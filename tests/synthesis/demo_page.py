@@ -135,7 +135,7 @@ def _phrasing(recording: Recording, _: Bundle) -> str:
     answer = recording.find("Phrasing")[1]
     return _section(
         "Phrasing",
-        "How people name the records, and how they ask for the operations: the tasks that grow are put together from this.",
+        "How people name the records, and how they ask for the operations. Grown tasks are put together from this.",
         ("Names of records", "text", "\n".join("{entity}: {phrase}".format(**each) for each in answer["records"])),
         (
             "Requests",

@@ -22,9 +22,10 @@ from envscaler_gym.synthesis.running import run_synthesis
 from envscaler_gym.synthesis.runs import Run, create_run
 from envscaler_gym.synthesis.switchboard import Access
 
-ALIKE = {"Rewording": 0.99}
-"""Share of words in common from which on two messages say nearly the same, by kind of answer; 0.8 for all others. A
-request that is said again depends on every word of it."""
+ALIKE = 0.8
+"""Share of words in common from which on two messages say nearly the same."""
+ALIKE_SAID_AGAIN = 0.97
+"""The same for requests that are to be said again, since the answer depends on every word."""
 
 
 def nearest(request: CompletionRequest, store: CompletionStore) -> Completion | None:
@@ -33,7 +34,8 @@ def nearest(request: CompletionRequest, store: CompletionStore) -> Completion | 
         (sum(alike), completion)
         for recorded, completion in store.exchanges()
         if _kind(recorded) == _kind(request)
-        and min(alike := likeness(recorded, request)) >= ALIKE.get(_kind(request)[0], 0.8)
+        and min(alike := likeness(recorded, request)) >= ALIKE
+        and alike[-1] >= (ALIKE_SAID_AGAIN if _kind(request)[0] == "Rewording" else ALIKE)
     ]
     return max(found, key=lambda each: each[0])[1] if found else None
 

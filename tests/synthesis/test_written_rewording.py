@@ -43,6 +43,11 @@ def test_the_numbers_of_a_lists_lines_need_not_stay() -> None:
     assert values_said(START, listed) == VALUES
 
 
+def test_the_number_of_a_class_or_a_gate_is_a_part_of_its_name() -> None:
+    task = "Lend it to class 5-C for 3 days, for the 120-minute lesson at gate 12-B."
+    assert values_said(START, SCENARIO.model_copy(update={"task": task})) == ("120", "3")
+
+
 def test_a_request_with_every_value_is_fine() -> None:
     assert rewording_problems(START, SCENARIO, VALUES, FINE) == []
 

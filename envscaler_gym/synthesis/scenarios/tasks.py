@@ -25,7 +25,7 @@ SAME = 0.85
 
 _SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _INTERNAL = re.compile(r"(?=.*\d)(?=.*[A-Za-z])[\w:.-]{3,}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_NUMBER = re.compile(r"(?<![\w-])\d+(?:[.,:/-]\d+)*(?!\w)")
+_NUMBER = re.compile(r"(?<![\w-])\d+(?:[.,:/-]\d+)*(?!\w|-[A-Z]\b)")
 _LENGTHS = (30, 3000)  # characters
 
 
