@@ -16,6 +16,8 @@ from envscaler_gym.cli.demo import demo
 from envscaler_gym.cli.doctor import doctor
 from envscaler_gym.cli.eval import eval_
 from envscaler_gym.cli.export import export
+from envscaler_gym.cli.figures import figures
+from envscaler_gym.cli.gallery import gallery
 from envscaler_gym.cli.graph import graph
 from envscaler_gym.cli.import_ import import_
 from envscaler_gym.cli.list import list_environments
@@ -64,6 +66,8 @@ app.command("sft")(sft)
 app.command("serve")(serve)
 app.command("check")(check)
 app.command("graph")(graph)
+app.command("figures")(figures)
+app.command("gallery")(gallery)
 app.command("synth")(synth)
 app.add_typer(runs, name="runs")
 app.command("import")(import_)

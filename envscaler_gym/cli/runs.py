@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -66,6 +67,37 @@ def show(
         stdout().print(text(f"{found.name}: {_state(found, None)}. {_next(found)}"), soft_wrap=True)
     else:
         print_run(stdout(), found, report)
+
+
+@runs.command("pack")
+def pack(
+    ctx: typer.Context,
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Name of a run, or its folder.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write, such as mine.tar.xz.")],
+) -> None:
+    """Write what a run was asked for, and every answer, to one file. Whoever unpacks it needs no model."""
+    from envscaler_gym.synthesis import runs as store  # noqa: PLC0415
+    from envscaler_gym.synthesis.packing import pack_run  # noqa: PLC0415
+
+    pack_run(store.find_run(run, store.runs_folder() if ctx.obj is None else ctx.obj), file)
+    stdout().print(text(f"{file}: {file.stat().st_size:,} bytes"), soft_wrap=True)
+
+
+@runs.command("unpack")
+def unpack(
+    ctx: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A packed run.", exists=True, dir_okay=False)],
+    name: Annotated[str | None, typer.Option(help="Name of the run.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Folder for the bundles; your own one by default.")
+    ] = None,
+) -> None:
+    """Make a run of a packed one."""
+    from envscaler_gym.synthesis import runs as store  # noqa: PLC0415
+    from envscaler_gym.synthesis.packing import unpack_run  # noqa: PLC0415
+
+    run = unpack_run(file, store.runs_folder() if ctx.obj is None else ctx.obj, name, out)
+    stdout().print(text(f"{run.folder}\nNext: envscaler synth --resume {run.folder}"), soft_wrap=True)
 
 
 def print_run(console: Console, run: Run, report: RunReport) -> None:

@@ -75,6 +75,12 @@ def test_a_run_by_batch_files_from_the_first_request_to_the_bundle(
     report = json.loads(cli("runs", "show", "shed", "--json").output)["report"]
     assert report["outcomes"][0]["bundle"] == "toys/ToolShed-v0"
     assert json.loads((run / "diversity.json").read_text())["totals"]["tools"] == 5
+    file = tmp_path / "shed.tar.xz"
+    assert cli("runs", "pack", "shed", file).output == f"{file}: {file.stat().st_size:,} bytes\n"
+    again = home / "runs" / "again"
+    assert f"envscaler synth --resume {again}" in cli("runs", "unpack", file, "--name", "again").output
+    assert Run(again).config == Run(run).config
+    assert (again / "completions.jsonl").read_bytes() == (run / "completions.jsonl").read_bytes()
 
 
 def test_answers_that_cannot_be_used_are_named(cli: Cli, home: Path, tasks: Path, tmp_path: Path) -> None:

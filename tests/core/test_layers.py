@@ -42,6 +42,7 @@ ORDER = [
     ["llm"],
     ["synthesis"],
     ["rollout"],
+    ["gallery"],
     ["integrations"],
     ["cli", "__main__"],
 ]

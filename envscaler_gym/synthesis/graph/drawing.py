@@ -39,7 +39,7 @@ def draw_graph(graph: ToolGraph, path: Path) -> None:
         raise EnvScalerError(f"{path}: the picture must end in .svg, .png or .pdf, not {path.suffix or 'nothing'!r}")
     networkx, matplotlib = _needed("networkx"), _needed("matplotlib")
     figures, lines, patches = (_needed(f"matplotlib.{part}") for part in ("figure", "lines", "patches"))
-    with matplotlib.rc_context({"svg.hashsalt": graph.bundle.id}):
+    with matplotlib.rc_context({"svg.hashsalt": graph.bundle.id, "svg.fonttype": "none"}):
         figure = figures.Figure(figsize=_SIZE, layout="constrained")
         axes = figure.add_subplot()
         axes.set_axis_off()
