@@ -18,6 +18,7 @@ from benchmarks.episodes import Contest
 from benchmarks.isolated import isolated
 from benchmarks.processes import imports, memory, registration
 from benchmarks.subjects import make_subjects
+from benchmarks.throughput import throughput
 from benchmarks.timing import Row
 
 _WIDTH = 130
@@ -59,6 +60,7 @@ def measure(folder: Path, *, quick: bool) -> dict[str, list[Row]]:
     return {
         mixed.title: [*mixed_rows, *memory(mixed, quick=quick)],
         trivial.title: Contest(trivial, quick=quick).steps(),
+        f"Throughput of {mixed.title}": throughput(mixed, quick=quick),
         "Isolation: calls of Stockroom, episodes of Library": isolated(trivial, mixed, quick=quick),
         "Processes of their own": [imports(quick=quick), registration(mixed, folder / "copies", quick=quick)],
     }

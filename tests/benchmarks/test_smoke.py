@@ -1,5 +1,6 @@
 """The benchmarks run and produce every row. Times are never asserted."""
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -7,6 +8,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+RAY = importlib.util.find_spec("ray") is not None
 
 EXPECTED = {
     "Library": [
@@ -32,6 +34,16 @@ EXPECTED = {
         "step of env.unwrapped : published loop",
         "step of gym.make : published loop",
         "(bare call + encoding : published loop)",
+    ],
+    "Throughput": [
+        "step of 4 in ToolVectorEnv : bare call + encoding",
+        "step of 4 in ToolVectorEnv : SyncVectorEnv",
+        "step of 4 in ToolVectorEnv : AsyncVectorEnv",
+        "graded episode, 4 in ToolVectorEnv : bare calls and checks",
+        "graded episode, 4 in ToolVectorEnv : SyncVectorEnv",
+        "graded episode, 4 in ToolVectorEnv : AsyncVectorEnv",
+        *["graded episode, 4 in ToolVectorEnvs on Ray : in one"] * RAY,
+        "conversation, 20 open at once : one after the other",
     ],
     "Isolation:": [
         "single call: worker : this process",
