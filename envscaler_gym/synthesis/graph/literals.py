@@ -16,6 +16,7 @@ __all__ = ["DATE", "DATE_TIME", "MONEY", "Literals", "Newcomer", "is_prose"]
 
 DATE = re.compile(r"\d{4}-\d\d-\d\d")
 DATE_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d)?")
+TIME_OF_DAY = re.compile(r"\d\d:\d\d(:\d\d)?")
 MONEY = re.compile(r"cents|amount|price|cost|fee|total|balance|payment|paid|owed|budget|salary")
 _RANGE = re.compile(r"\b(\d+) (?:to|-|and) (\d+)\b")
 _QUOTED = re.compile(r"[\"“']([A-Za-z][\w /-]{0,28})[\"”']")
@@ -88,9 +89,12 @@ class Literals:
     Args:
         tables: The tables.
         states: States whose values serve as examples.
+        others: Values of other states, which serve where these have none of a field: a bundle's start states are
+            different places, and who works at one is unknown at the next.
     """
 
-    def __init__(self, tables: Tables, states: Sequence[Mapping[str, Any]]) -> None:
+    def __init__(self, tables: Tables, states: Sequence[Mapping[str, Any]], others: Literals | None = None) -> None:
+        self._others = others
         self._of: dict[str, dict[str, dict[JSON, None]]] = {table: {} for table in tables}
         self._values: dict[str, dict[JSON, None]] = {}
         for state in states:
@@ -109,11 +113,17 @@ class Literals:
         for table in tables:
             for field, values in self._of[table].items():
                 if field == name or field.endswith(f"_{name}"):
-                    return [v for v in values if isinstance(v, kind) and not isinstance(v, bool)]
+                    return self._fitting(values, name, kind, tables)
         for variant in _variants(name):
             if variant in self._values:
-                return [v for v in self._values[variant] if isinstance(v, kind) and not isinstance(v, bool)]
+                return self._fitting(self._values[variant], name, kind, tables)
         return []
+
+    def _fitting(
+        self, values: Mapping[JSON, None], name: str, kind: type | tuple[type, ...], tables: Sequence[str]
+    ) -> list[Any]:
+        found = [value for value in values if isinstance(value, kind) and not isinstance(value, bool) and value != ""]
+        return found if found or self._others is None else self._others.examples(name, kind, tables)
 
     def text(
         self,
@@ -140,6 +150,9 @@ class Literals:
         name, described = slot.name, str(slot.schema.get("description", ""))
         examples = [value for value in self.examples(name, tables=tables) if value]
         sample = [like, *examples] if isinstance(like, str) and like else examples
+        if "HH:MM" in described and "YYYY" not in described:
+            hours = [value for value in sample if TIME_OF_DAY.fullmatch(value)]
+            return str(rng.choice(hours)) if hours else f"{rng.randint(8, 17):02}:{rng.choice((0, 15, 30, 45)):02}"
         if re.search(r"HH:MM|T\d\d:\d\d", described) or _all_match(sample, DATE_TIME):
             return _moment(rng, now, like, described, sample)
         if "YYYY-MM-DD" in described or _all_match(sample, DATE):

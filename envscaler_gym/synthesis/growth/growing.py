@@ -126,28 +126,30 @@ def grow(
     """
     graph = graph or load_graph(bundle, seed=seed, trust=trust)
     given = list(start_states if start_states is not None else bundle.start_states.values())
-    literals = Literals(graph.tables, [state.state for state in given])
+    everywhere = Literals(graph.tables, [state.state for state in given])
+    literals = {start.id: Literals(graph.tables, [start.state], everywhere) for start in given}
     with ExitStack() as stack:
         lab, reader = (stack.enter_context(Lab(bundle, trust=trust)) for _ in range(2))
         soundness = stack.enter_context(Soundness(bundle, graph.tables, trust=trust))
+        uses: Counter[str] = Counter()
         grounds = [
-            Ground(graph, state, clock, split, reader)
-            for state, clock, split in _variants(graph, literals, lab, soundness, given, count, seed)
+            (Ground(graph, state, clock, split, reader), ChainSampler(graph, literals[origin], lab, uses))
+            for state, clock, split, origin in _variants(graph, literals, lab, soundness, given, count, seed)
         ]
-        nursery = _Nursery(graph, ChainSampler(graph, literals, lab, Counter()), lab, grounds)
+        nursery = _Nursery(graph, lab, grounds)
         return nursery.raise_all(count, seed, difficulties, on_progress)
 
 
 def _variants(
     graph: ToolGraph,
-    literals: Literals,
+    literals: Mapping[str, Literals],
     lab: Lab,
     soundness: Soundness,
     given: Sequence[StartState],
     count: int,
     seed: int,
-) -> Iterator[tuple[StartState, str, Split]]:
-    """Yield variants of the given start states with clock and split, a first one of each, then a second one."""
+) -> Iterator[tuple[StartState, str, Split, str]]:
+    """Yield variants of the given start states with clock, split and origin, a first one of each, then a second one."""
     variants = max(1, min(_MOST_VARIANTS, round(count / _PER_START_STATE / max(1, len(given)))))
     splits = _splits(graph.bundle, [start.id for start in given], variants)
     taken = set(graph.bundle.start_states)
@@ -155,8 +157,8 @@ def _variants(
         for start in given:
             name = _free(f"{start.id}-grown-{number}", taken)
             clock = clock_of(graph.bundle, start.id)
-            state = vary(graph, literals, lab, start, name, clock, soundness.problems, seed)
-            yield state, clock, splits[start.id, number]
+            state = vary(graph, literals[start.id], lab, start, name, clock, soundness.problems, seed)
+            yield state, clock, splits[start.id, number], start.id
 
 
 def _splits(bundle: Bundle, names: Sequence[str], variants: int) -> dict[tuple[str, int], Split]:
@@ -188,8 +190,8 @@ def _free(name: str, taken: set[str]) -> str:
 class _Nursery:
     """Raises scenarios in turn in all start states."""
 
-    def __init__(self, graph: ToolGraph, sampler: ChainSampler, lab: Lab, grounds: Sequence[Ground]) -> None:
-        self._graph, self._sampler, self._lab, self._grounds = graph, sampler, lab, grounds
+    def __init__(self, graph: ToolGraph, lab: Lab, grounds: Sequence[tuple[Ground, ChainSampler]]) -> None:
+        self._graph, self._lab, self._grounds = graph, lab, grounds
         self._ids = set(graph.bundle.scenarios)
         self._known: set[str] = set()
 
@@ -203,9 +205,9 @@ class _Nursery:
                 break
             level = difficulties[turn % len(difficulties)]
             for attempt in range(_ATTEMPTS):
-                ground = self._grounds[(turn + turn // len(difficulties) + attempt) % len(self._grounds)]
+                ground, sampler = self._grounds[(turn + turn // len(difficulties) + attempt) % len(self._grounds)]
                 rng = random.Random(f"grow/{seed}/{turn}/{attempt}")  # noqa: S311 - to be repeatable
-                grown = self._raise_one(ground, level, rng)
+                grown = self._raise_one(ground, sampler, level, rng)
                 if isinstance(grown, Rejection):
                     rejected.append(grown)
                     continue
@@ -215,11 +217,13 @@ class _Nursery:
                     on_progress("grown scenarios", len(chains), count)
                 break
         used = {chain.scenario.start_state for chain in chains.values()}
-        states = tuple(ground.start for ground in self._grounds if ground.start.id in used)
+        states = tuple(ground.start for ground, _ in self._grounds if ground.start.id in used)
         return GrowthReport(states, chains, tuple(rejected))
 
-    def _raise_one(self, ground: Ground, level: Difficulty, rng: random.Random) -> VerifiedChain | Rejection:
-        candidate, goals = Candidate(self._graph, self._sampler, ground, rng), list[Goal]()
+    def _raise_one(
+        self, ground: Ground, sampler: ChainSampler, level: Difficulty, rng: random.Random
+    ) -> VerifiedChain | Rejection:
+        candidate, goals = Candidate(self._graph, sampler, ground, rng), list[Goal]()
         try:
             goals = candidate.sample(self._lab, level)
             chain = candidate.verify(goals)

@@ -71,7 +71,7 @@ def say(name: str, value: JSON, currency: Currency) -> str:
         return f"{_day(value)} at {value[11:16]}" + (f":{value[17:19]}" if value[17:19] not in ("", "00") else "")
     if DATE.fullmatch(value):
         return _day(value)
-    if re.fullmatch(r"[a-z]+(_[a-z]+)*", value):
+    if re.fullmatch(r"[a-z]+(_[a-z0-9]+)*", value):
         return words(value)
     return quote(value) if is_prose(name) else value
 
