@@ -16,7 +16,7 @@ from envscaler_gym.synthesis.demo import demo, run_demo
 
 PAGE = Path(__file__).parents[2] / "docs" / "synthesis_demo.md"
 WIDTH = 130
-GROWN = "120-minute block of Sagittarius Dwarf Galaxy with the Tucano camera off its night again"
+GROWN = "10-minute block of Comet 29P with the Merlin spectrograph"
 
 INTRODUCTION = """\
 # One run of synthesis, stage by stage
