@@ -1,0 +1,1 @@
+"""Adapters to trainers and evaluations of others; each module names the extra that it needs."""
