@@ -4,7 +4,16 @@ from envscaler_gym.rollout.eval_summary import EvalRow, summarize_eval, write_pa
 from envscaler_gym.rollout.evaluation import EvalConfig, EvalFolder, EvalTask, evaluate, plan_eval
 from envscaler_gym.rollout.metrics import Estimate, mean_with_interval, pass_at_k, pass_hat_k
 from envscaler_gym.rollout.players import ChatPlayer, EvalEpisode, Player, PolicyPlayer, Verdict
-from envscaler_gym.rollout.policies import POLICIES, NoopPolicy, Policy, RandomPolicy, ReferencePolicy, make_policy
+from envscaler_gym.rollout.policies import (
+    POLICIES,
+    HumanPolicy,
+    NoopPolicy,
+    Policy,
+    RandomPolicy,
+    ReferencePolicy,
+    ScriptedPolicy,
+    make_policy,
+)
 from envscaler_gym.rollout.ray_engine import evaluate_on_ray
 from envscaler_gym.rollout.results import EpisodeResult, Summary, summarize
 from envscaler_gym.rollout.runner import PlannedEpisode, plan_episodes, run_episode, run_policy
@@ -19,6 +28,7 @@ __all__ = [
     "EvalFolder",
     "EvalRow",
     "EvalTask",
+    "HumanPolicy",
     "NoopPolicy",
     "PlannedEpisode",
     "Player",
@@ -26,6 +36,7 @@ __all__ = [
     "PolicyPlayer",
     "RandomPolicy",
     "ReferencePolicy",
+    "ScriptedPolicy",
     "Summary",
     "Verdict",
     "evaluate",

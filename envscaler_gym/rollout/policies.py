@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -12,7 +13,16 @@ from envscaler_gym.errors import ScenarioError, UnknownNameError, did_you_mean, 
 from envscaler_gym.spaces import ActionSpace
 from envscaler_gym.types import Action, Message, ToolCall
 
-__all__ = ["POLICIES", "NoopPolicy", "Policy", "RandomPolicy", "ReferencePolicy", "make_policy"]
+__all__ = [
+    "POLICIES",
+    "HumanPolicy",
+    "NoopPolicy",
+    "Policy",
+    "RandomPolicy",
+    "ReferencePolicy",
+    "ScriptedPolicy",
+    "make_policy",
+]
 
 
 class Policy(Protocol):
@@ -97,6 +107,61 @@ class NoopPolicy:
     def act(self, observation: str) -> Action:  # noqa: ARG002 - the protocol's signature
         """Return a message."""
         return Message("There is nothing to do.").to_action()
+
+
+class ScriptedPolicy:
+    """Plays a list of actions, then says that it is done.
+
+    Args:
+        actions: The actions; or the actions by scenario id, for several scenarios.
+    """
+
+    def __init__(self, actions: Sequence[Action] | Mapping[str, Sequence[Action]]) -> None:
+        self._actions = actions
+
+    def begin(self, episode: Episode, seed: int) -> None:  # noqa: ARG002 - the protocol's signature
+        """Start at the beginning of the list.
+
+        Raises:
+            ScenarioError: There is none for this scenario.
+        """
+        actions, name = self._actions, episode.scenario.id
+        if isinstance(actions, Mapping):
+            if name not in actions:
+                raise ScenarioError(f"There is no script for scenario {name!r}.{did_you_mean(name, actions)}")
+            actions = actions[name]
+        self._left = iter(actions)
+
+    def act(self, observation: str) -> Action:  # noqa: ARG002 - ditto
+        """Return the next action of the list, and a message when there is none left."""
+        return next(self._left, None) or Message("Done.").to_action()
+
+
+class HumanPolicy:
+    """Asks a person. ``envscaler play`` is more comfortable; this one can stand wherever a policy can.
+
+    Args:
+        ask: Shows a text and returns the answer: a call as JSON, ``{"name": …, "arguments": {…}}``, or a message.
+    """
+
+    def __init__(self, ask: Callable[[str], str] = input) -> None:
+        self._ask = ask
+
+    def begin(self, episode: Episode, seed: int) -> None:  # noqa: ARG002 - the protocol's signature
+        """Remember the tools, to be shown with the first question."""
+        self._tools = "\n".join(f"  {tool.signature}" for tool in episode.tools.values())
+
+    def act(self, observation: str) -> Action:
+        """Show what came back, and return what the person answers."""
+        answer = self._ask(f"{self._tools}\n{observation}\n> " if self._tools else f"{observation}\n> ")
+        self._tools = ""
+        try:
+            call = json.loads(answer)
+        except ValueError:
+            return Message(answer).to_action()
+        if isinstance(call, dict) and isinstance(call.get("name"), str):
+            return ToolCall(call["name"], call.get("arguments") or {}).to_action()
+        return Message(answer).to_action()
 
 
 POLICIES: Mapping[str, Callable[[int], Policy]] = {

@@ -16,10 +16,12 @@ from envscaler_gym.errors import LoadFailure, ScenarioError, ToolFailure, Unknow
 from envscaler_gym.rollout import (
     POLICIES,
     EpisodeResult,
+    HumanPolicy,
     NoopPolicy,
     PlannedEpisode,
     RandomPolicy,
     ReferencePolicy,
+    ScriptedPolicy,
     make_policy,
     plan_episodes,
     run_episode,
@@ -80,6 +82,36 @@ def test_random_leaves_the_environments_own_draws_alone() -> None:
 def test_reference_refuses_a_scenario_without_solution() -> None:
     with closing(ToolEnv(toys.HOSTILE_ID)) as env, pytest.raises(ScenarioError, match="no reference solution"):
         run_episode(env, ReferencePolicy(), seed=0, options={"scenario": "calm"})
+
+
+def test_a_script_is_played_to_its_end() -> None:
+    calls: list[Any] = [{"name": "list_teas", "arguments": {}}, {"name": "get_tea", "arguments": {"tea_id": "T-1"}}]
+    *played, last = actions(ScriptedPolicy(calls), 0)
+    assert played == calls
+    assert last.keys() == {"content"}
+    by_scenario = ScriptedPolicy({"order-sencha": calls})
+    assert actions(by_scenario, 0) == actions(by_scenario, 1) == [*calls, last]
+    with pytest.raises(ScenarioError, match=r"no script for scenario 'order-sencha'\. Did you mean 'order-senchas'"):
+        actions(ScriptedPolicy({"order-senchas": calls}), 0)
+
+
+def test_a_person_is_shown_tools_and_results_and_answers_with_calls_or_words() -> None:
+    shown: list[str] = []
+    answers = iter(['{"name": "get_tea", "arguments": {"tea_id": "T-1"}}', '{"name": "list_teas"}', "42", "Bye."])
+
+    def ask(text: str) -> str:
+        shown.append(text)
+        return next(answers)
+
+    assert actions(HumanPolicy(ask), 0) == [
+        {"name": "get_tea", "arguments": {"tea_id": "T-1"}},
+        {"name": "list_teas", "arguments": {}},
+        {"content": "42"},
+    ]
+    assert "get_tea(tea_id: string)" in shown[0]
+    assert "sencha" in shown[0].lower()
+    assert [text.count("get_tea(") for text in shown] == [1, 0, 0]
+    assert '"grams"' in shown[1]
 
 
 def test_policies_by_name() -> None:
