@@ -41,12 +41,15 @@ def system_prompt(
     Raises:
         ValueError: The template holds another ``$name``, or a dollar sign that stands for nothing.
     """
-    schemas = "\n".join(json.dumps(tool.to_openai(), ensure_ascii=False) for tool in tools)
+    listed = ""
+    if schemas_in_text:
+        schemas = "\n".join(json.dumps(tool.to_openai(), ensure_ascii=False) for tool in tools)
+        listed = Template(_read("tools_prompt.md")).substitute(schemas=schemas)
     values = {
         "summary": manifest.summary,
         "introduction": manifest.introduction or manifest.summary,
         "rules": "\n".join(f"- {rule}" for rule in manifest.rules) or "- None are written down.",
-        "tools": Template(_read("tools_prompt.md")).substitute(schemas=schemas) if schemas_in_text else "",
+        "tools": listed,
     }
     try:
         return Template(template).substitute(values).strip() + "\n"

@@ -8,7 +8,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
-from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +23,6 @@ adapter: Any = pytest.importorskip(
 )
 from inspect_ai import Task  # noqa: E402 - what comes with the extra
 from inspect_ai import eval as inspect_eval  # noqa: E402
-from inspect_ai._util.registry import registry_lookup  # noqa: E402
 from inspect_ai.model import ModelOutput, ModelUsage, get_model  # noqa: E402
 from inspect_ai.solver import generate  # noqa: E402
 from inspect_ai.tool import ToolCall, ToolInfo  # noqa: E402
@@ -215,10 +213,21 @@ def test_samples_repeat_with_names_of_their_own() -> None:
         adapter.scenarios(toys.TEA_SHOP_ID, difficulty="expert")
 
 
-def test_the_command_line_finds_the_task() -> None:
-    (point,) = (point for point in entry_points(group="inspect_ai") if point.name == "envscaler_gym")
-    assert point.load() is adapter
-    assert registry_lookup("task", "envscaler_gym/scenarios") is adapter.scenarios
+def test_the_command_line_finds_the_task(tmp_path: Path) -> None:
+    code = (
+        "from inspect_ai._util.registry import registry_lookup as look; print(look('task', 'envscaler_gym/scenarios'))"
+    )
+    elsewhere = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=elsewhere,
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.stdout.startswith("<function scenarios at"), done.stderr
 
 
 def test_the_example_runs() -> None:
