@@ -102,7 +102,7 @@ SCHEMAS: list[tuple[dict[str, JSON], Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("schema", "fits"), SCHEMAS, ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize(("schema", "fits"), SCHEMAS, ids=lambda value: "fits" if callable(value) else str(value)[:40])
 def test_each_kind_of_schema(schema: dict[str, JSON], fits: Any) -> None:
     @FEW
     @given(values(schema, "x", Candidates({"x": [3, "three", 3.5, True]})))
