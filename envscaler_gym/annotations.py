@@ -16,6 +16,7 @@ import typing_extensions
 from pydantic import ConfigDict, Field, PlainValidator
 
 from envscaler_gym.errors import BundleError
+from envscaler_gym.syntax import parse_expression
 from envscaler_gym.types import JSON
 
 __all__ = ["MAX_DEPTH", "MAX_INTEGER", "MAX_ITEMS", "MAX_STRING", "JSONValue", "TypeResolver", "typed_dict"]
@@ -171,7 +172,7 @@ class TypeResolver:
             return None
         if isinstance(value, str):
             try:
-                return self.resolve(ast.parse(value.strip(), mode="eval").body)
+                return self.resolve(parse_expression(value.strip()))
             except (SyntaxError, ValueError, RecursionError, MemoryError):
                 return JSONValue
         return JSONValue

@@ -22,6 +22,7 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from envscaler_gym.annotations import JSONValue, TypeResolver, typed_dict
 from envscaler_gym.errors import BundleError, did_you_mean, shorten
+from envscaler_gym.syntax import parse
 from envscaler_gym.types import JSON, ToolKind, ToolSpec
 
 __all__ = ["InvalidArguments", "Tool", "Toolset", "method_nodes", "parse_module", "public_methods", "type_name"]
@@ -241,7 +242,7 @@ def parse_module(source: str) -> ast.Module:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # SyntaxWarning: invalid escapes in generated code
-            return ast.parse(source)
+            return parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         line = getattr(error, "lineno", None)
         raise BundleError(f"environment.py{f':{line}' if line else ''}: cannot be parsed: {error}") from None

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple, Protocol
 from envscaler_gym.ambient import Ambient, AmbientState, activate, ambient_builtins
 from envscaler_gym.errors import LoadFailure, ReplyTooLarge, StateTooLarge, ToolFailure, describe_error, shorten
 from envscaler_gym.state import copy_state, to_json
+from envscaler_gym.syntax import parse
 from envscaler_gym.types import JSON, ToolResult
 
 __all__ = [
@@ -290,7 +291,7 @@ def makes_sets(source: str) -> bool:
     """Return whether a module makes sets, whose order depends on the hash seed."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # invalid escapes in generated code
-        return any(map(_makes_set, ast.walk(ast.parse(source))))
+        return any(map(_makes_set, ast.walk(parse(source))))
 
 
 def _makes_set(node: ast.AST) -> bool:

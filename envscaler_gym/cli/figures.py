@@ -13,6 +13,8 @@ from envscaler_gym.registry import get_bundle, shipped_ids
 
 __all__ = ["figures"]
 
+_MOST_COLUMNS = 3
+
 
 def figures(
     names: Annotated[
@@ -34,12 +36,19 @@ def figures(
             }
         )
         return
-    shorts = [id_.partition("/")[2].removesuffix("-v0") for id_ in columns]
-    rows = table("", "published", "mean", *shorts, numbers=("published", "mean", *shorts))
+    few = len(columns) <= _MOST_COLUMNS
+    headings = [id_.partition("/")[2].removesuffix("-v0") for id_ in columns] if few else ["least", "most"]
+    rows = table("", "published", "mean", *headings, numbers=("published", "mean", *headings))
     for number, figure in enumerate(mean):
-        own = [_shown(column[number]) for column in columns.values()]
-        rows.add_row(text(figure.name), _published(figure), text(_shown(figure), "bold"), *own)
-    stdout().print(rows)
+        own = [column[number] for column in columns.values()]
+        known = [each for each in own if each.value is not None] or own
+        if not few:
+            own = [min(known, key=lambda each: each.value or 0), max(known, key=lambda each: each.value or 0)]
+        rows.add_row(text(figure.name), _published(figure), text(_shown(figure), "bold"), *map(_shown, own))
+    console = stdout()
+    console.print(rows)
+    if not few:
+        console.print(text(f"{len(columns)} environments; --json has the figures of each.", "dim"))
 
 
 def _shown(figure: Figure) -> str:

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 
 from envscaler_gym.errors import LoadFailure, describe_error
+from envscaler_gym.syntax import parse
 
 __all__ = ["Arm", "Caught", "Counters", "Instrumented", "Statement", "compile_instrumented", "instrument"]
 
@@ -182,7 +183,7 @@ def compile_instrumented(source: str, class_name: str) -> CodeType:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return compile(instrument(ast.parse(source)).tree, _filename(class_name), "exec", dont_inherit=True)
+            return compile(instrument(parse(source)).tree, _filename(class_name), "exec", dont_inherit=True)
     except Exception as error:
         raise LoadFailure(f"the source of {class_name!r} cannot be compiled: {describe_error(error)}") from error
 

@@ -31,6 +31,7 @@ from typing import Literal
 
 from envscaler_gym.bundle import ENVIRONMENT, INVARIANTS, SCENARIOS, Bundle
 from envscaler_gym.isolation.lint_shared import shared_state
+from envscaler_gym.syntax import parse
 
 __all__ = ["ALLOWED_MODULES", "MAX_SOURCE", "Finding", "Rule", "lint", "lint_bundle"]
 
@@ -102,7 +103,7 @@ def lint(source: str) -> tuple[Finding, ...]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            tree = ast.parse(source)
+            tree = parse(source)
         linter = _Linter(tree)
         linter.visit(tree)
         found = linter.findings | {

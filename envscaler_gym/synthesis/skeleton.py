@@ -13,6 +13,7 @@ from pydantic import Field
 
 from envscaler_gym.data import Data
 from envscaler_gym.errors import did_you_mean, shorten
+from envscaler_gym.syntax import parse_expression
 from envscaler_gym.types import ToolKind
 
 __all__ = ["Attribute", "Comparison", "EntityPlan", "Operation", "Parameter", "Rule", "Skeleton", "problems"]
@@ -240,7 +241,7 @@ def _name_problem(where: str, name: str, form: re.Pattern[str]) -> list[str]:
 
 def _type_problem(where: str, text: str) -> list[str]:
     try:
-        tree = ast.parse(text, mode="eval")
+        tree = parse_expression(text)
     except (SyntaxError, ValueError):
         return [f"{where}: {shorten(text)} is not a Python type"]
     for node in ast.walk(tree):

@@ -28,6 +28,9 @@ def test_figures_stand_beside_the_published_ones(cli: Cli) -> None:
 
 
 def test_figures_are_of_all_that_is_shipped_by_default(cli: Cli) -> None:
+    shown = cli("figures").output
+    assert shown.split()[:4] == ["published", "mean", "least", "most"]
+    assert f"{len(registry.shipped_ids())} environments; --json has the figures of each." in shown
     assert list(json.loads(cli("figures", "--json").output)["environments"]) == registry.shipped_ids()
 
 

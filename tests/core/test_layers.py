@@ -18,7 +18,7 @@ PACKAGE = Path(envscaler_gym.__file__).parent
 
 # A module imports from lines above its own, or from its own line.
 ORDER = [
-    ["errors", "types", "data", "positions"],
+    ["errors", "types", "data", "positions", "syntax"],
     ["state", "ambient"],
     ["annotations", "deltas"],
     ["tools"],

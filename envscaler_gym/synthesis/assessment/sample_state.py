@@ -11,6 +11,7 @@ from envscaler_gym.data import Data
 from envscaler_gym.errors import BadOutput
 from envscaler_gym.quality.probing import make_prober
 from envscaler_gym.state import digest
+from envscaler_gym.syntax import parse
 from envscaler_gym.synthesis.artefacts import Made
 from envscaler_gym.synthesis.coding import Draft
 from envscaler_gym.synthesis.coding.shell import outline
@@ -84,7 +85,7 @@ def _problems(bundle: Bundle, state: Mapping[str, JSON]) -> Sequence[str]:
 
 def _records(source: str, plan: Skeleton) -> str:
     """Return the part of a module that declares records and attributes."""
-    module = ast.parse(source)
+    module = parse(source)
     classes = [node for node in module.body if isinstance(node, ast.ClassDef)]
     for node in classes:
         if node.name == plan.class_name:

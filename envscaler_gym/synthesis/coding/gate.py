@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 from envscaler_gym.errors import BundleError, shorten
 from envscaler_gym.isolation.lint import lint
+from envscaler_gym.syntax import parse
 from envscaler_gym.synthesis.coding.parts import Helpers, Method, RuleParts, plain_source
 from envscaler_gym.synthesis.coding.shell import method_header
 from envscaler_gym.synthesis.skeleton import Operation, Skeleton
@@ -85,7 +86,7 @@ def import_problems(imports: Sequence[str]) -> list[str]:
     found = []
     for line in imports:
         try:
-            nodes: list[ast.stmt] = ast.parse(line.strip()).body
+            nodes: list[ast.stmt] = parse(line.strip()).body
         except (SyntaxError, ValueError):
             nodes = []
         if len(nodes) != 1 or not isinstance(nodes[0], ast.Import | ast.ImportFrom):
@@ -160,7 +161,7 @@ def _parsed(where: str, source: str, found: list[str]) -> list[ast.stmt]:
 
 
 def _header(operation: Operation) -> ast.FunctionDef:
-    node = ast.parse(f"{method_header(operation)}\n    ...").body[0]
+    node = parse(f"{method_header(operation)}\n    ...").body[0]
     assert isinstance(node, ast.FunctionDef)
     return node
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 from envscaler_gym.isolation.lint import lint
+from envscaler_gym.syntax import parse
 
 __all__ = ["source_problems"]
 
@@ -18,7 +19,7 @@ def source_problems(source: str) -> list[str]:
     problems = [str(finding) for finding in lint(source)]
     if problems:
         return problems
-    tree = ast.parse(source)
+    tree = parse(source)
     functions = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "check_func"]
     if len(functions) != 1:
         return [f"must define one function check_func(final_state) at the top level, defines {len(functions)}"]

@@ -1,0 +1,39 @@
+"""Syntax trees can be built in many threads."""
+
+from __future__ import annotations
+
+import ast
+import re
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+import envscaler_gym
+from envscaler_gym import registry
+from envscaler_gym.syntax import parse, parse_expression
+
+
+def test_trees_are_those_of_ast() -> None:
+    source = registry.get_bundle("envscaler/Library-v0").source
+    assert ast.dump(parse(source)) == ast.dump(ast.parse(source))
+    assert ast.dump(parse_expression(" {'a': [1]}".strip())) == ast.dump(ast.parse("{'a': [1]}", mode="eval").body)
+    with pytest.raises(SyntaxError):
+        parse("def")
+    with pytest.raises(SyntaxError):
+        parse_expression("a = 1")
+
+
+def test_threads_may_build_trees_at_once() -> None:
+    sources = [registry.get_bundle(id_).source for id_ in registry.shipped_ids()]
+    with ThreadPoolExecutor(8) as threads:
+        trees = list(threads.map(parse, sources * 3))
+    assert [len(tree.body) for tree in trees] == [len(ast.parse(source).body) for source in sources * 3]
+
+
+def test_nothing_builds_trees_by_itself() -> None:
+    package = Path(envscaler_gym.__file__).parent
+    found = [
+        path.name for path in package.rglob("*.py") if re.search(r"\bast\.parse\(", path.read_text("utf-8")) is not None
+    ]
+    assert found == ["syntax.py"]
