@@ -52,10 +52,12 @@ def test_number_of_episodes_and_filters(cli: Cli) -> None:
     assert [episode["scenario"] for episode in data["episodes"]] == ["restock-assam"]
 
 
-def test_a_filter_that_nothing_fits_is_an_error(cli: Cli) -> None:
+def test_a_filter_that_nothing_fits_is_an_error(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "has no scenario with" in cli("run", "teashop", "--difficulty", "expert", code=2).stderr
+    toys_alone = {id_: registry.find(id_) for id_ in registry.ids() if id_ not in registry.shipped_ids()}
+    monkeypatch.setattr(registry, "_paths", toys_alone)
     result = cli("run", "all", "--difficulty", "expert", code=2)
-    assert result.stderr.count("left out") == len(registry.ids())
+    assert result.stderr.count("left out") == len(toys_alone) > 1
     assert "nothing to play" in result.stderr
 
 

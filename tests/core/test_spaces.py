@@ -127,7 +127,7 @@ def test_random_calls_exercise_the_world(id_: str) -> None:
     assert {outcome for counter in outcomes.values() for outcome in counter} == {"success", "refused"}
     succeeded = {name for name, counter in outcomes.items() if counter["success"]}
     kinds = {name: tool.kind for name, tool in env.bundle.tools.items()}
-    assert len(succeeded) > 0.8 * len(kinds)
+    assert len(succeeded) > 0.7 * len(kinds)
     assert sum(kinds[name] == "state_change" for name in succeeded) >= 5
 
 

@@ -35,9 +35,9 @@ def suite(environments: list[str] | None = None, **arguments: Any) -> SuiteEnv:
 
 def test_all_that_come_with_the_library_are_drawn_alike() -> None:
     env = suite()
-    drawn = Counter(env.reset(seed=seed)[1]["environment"] for seed in range(150))
+    drawn = Counter(env.reset(seed=seed)[1]["environment"] for seed in range(270))
     assert sorted(drawn) == registry.shipped_ids()
-    assert min(drawn.values()) > 30
+    assert min(drawn.values()) > 15
 
 
 def test_those_that_are_named_are_drawn() -> None:
@@ -142,7 +142,7 @@ def test_max_episode_steps_and_scores() -> None:
     assert env.reset(seed=0)[1]["max_steps"] == 1
     _, reward, terminated, truncated, info = env.step({"name": "x", "arguments": {}})
     assert (reward, terminated, truncated) == (0.0, False, True)
-    assert info["score"]["total"] >= 4
+    assert info["score"]["total"] == len(info["score"]["checks"]) >= 1
     env.reset()
     assert env.step(BYE)[2]
     env.close()

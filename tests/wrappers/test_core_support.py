@@ -53,13 +53,13 @@ def test_a_difficulty_for_one_episode() -> None:
 
 def test_a_difficulty_for_one_episode_of_a_suite() -> None:
     env: Any = gym.make("envscaler/Suite-v0", environments=[toys.TEA_SHOP_ID, "envscaler/Library-v0"], split="test")
-    assert env.unwrapped.difficulties == ("easy", "medium", "hard")
+    assert env.unwrapped.difficulties == ("easy", "medium", "hard", "expert")
     found = {env.reset(seed=seed, options={"difficulty": "easy"})[1]["environment"] for seed in range(10)}
     assert found == {"envscaler/Library-v0"}  # the tea shop has no easy scenario for tests
     found = {env.reset(seed=seed, options={"difficulty": "medium"})[1]["environment"] for seed in range(10)}
     assert found == {"envscaler/Library-v0", toys.TEA_SHOP_ID}
-    with pytest.raises(ScenarioError, match="difficulty='expert'"):
-        env.reset(options={"difficulty": "expert"})
+    with pytest.raises(ScenarioError, match="difficulty='absurd'"):
+        env.reset(options={"difficulty": "absurd"})
 
 
 def test_a_step_given_back_leaves_room_for_another() -> None:

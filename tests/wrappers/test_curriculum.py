@@ -8,7 +8,7 @@ from typing import Any
 import gymnasium as gym
 import pytest
 
-from envscaler_gym import ToolEnv
+from envscaler_gym import ToolEnv, registry
 from envscaler_gym.wrappers import Curriculum
 from tests import toys
 from tests.wrappers.conftest import Make, core
@@ -132,10 +132,10 @@ def test_what_is_chosen_is_played_and_what_is_left_does_not_count(tea: Make) -> 
 
 def test_a_suite_draws_from_all_environments() -> None:
     env = Curriculum(gym.make("envscaler/Suite-v0", split="train"), window=10)
-    assert list(env.history) == ["easy", "medium", "hard"]
+    assert list(env.history) == ["easy", "medium", "hard", "expert"]
     env.history = {"easy": [True] * 10}
-    found = {env.reset(seed=seed)[1]["environment"] for seed in range(30)}
-    assert len(found) == 3
+    found = {env.reset(seed=seed)[1]["environment"] for seed in range(60)}
+    assert found == set(registry.shipped_ids())
     hard = [env.reset(seed=seed)[1]["difficulty"] for seed in range(40)].count("medium")
     assert hard > 30
 
