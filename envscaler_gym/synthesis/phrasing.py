@@ -14,6 +14,7 @@ from pydantic import Field
 
 from envscaler_gym.data import Data
 from envscaler_gym.errors import BundleError, UnusableAnswer, did_you_mean
+from envscaler_gym.syntax import parse_expression
 from envscaler_gym.synthesis.artefacts import Made
 from envscaler_gym.synthesis.growth.templates import render
 from envscaler_gym.synthesis.skeleton import Operation, Parameter, Skeleton
@@ -169,7 +170,7 @@ def _values(parameter: Parameter) -> list[JSON]:
     """Return the values that make a difference to phrases: all of a closed set, otherwise one."""
     kind = parameter.type.removeprefix("Optional[")
     if kind.startswith("Literal["):
-        choices = ast.literal_eval(f"[{kind[len('Literal[') :].rstrip(']')}]")
+        choices = ast.literal_eval(parse_expression(f"[{kind[len('Literal[') :].rstrip(']')}]"))
         return list(choices)
     if kind.startswith("bool"):
         return [True, False]

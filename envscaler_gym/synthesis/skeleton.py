@@ -256,7 +256,7 @@ def _type_problem(where: str, text: str) -> list[str]:
 
 def _is_literal(text: str) -> bool:
     try:
-        ast.literal_eval(text)
+        ast.literal_eval(parse_expression(text))
     except (SyntaxError, ValueError):
         return False
     return True

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache
+from importlib import import_module
 from typing import Any, ParamSpec, TypeVar
 
 from pydantic import BaseModel
@@ -241,4 +242,5 @@ def _prompts_digest() -> str:
 
 @cache
 def _threads() -> ThreadPoolExecutor:
+    import_module("numpy.ma")  # it builds syntax trees when it is imported, which is no work for one of several threads
     return ThreadPoolExecutor(max_workers=os.cpu_count() or 1, thread_name_prefix="synthesis")

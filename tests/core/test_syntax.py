@@ -6,6 +6,7 @@ import ast
 import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -29,6 +30,21 @@ def test_threads_may_build_trees_at_once() -> None:
     with ThreadPoolExecutor(8) as threads:
         trees = list(threads.map(parse, sources * 3))
     assert [len(tree.body) for tree in trees] == [len(ast.parse(source).body) for source in sources * 3]
+
+
+def test_a_tree_that_another_package_disturbs_is_built_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    real, failures = ast.parse, iter([SystemError("AST constructor recursion depth mismatch (before=1, after=2)")] * 3)
+
+    def disturbed(*args: Any, **options: Any) -> Any:
+        for failure in failures:
+            raise failure
+        return real(*args, **options)
+
+    monkeypatch.setattr(ast, "parse", disturbed)
+    assert len(parse("a = 1").body) == 1
+    failures = iter([SystemError("something else")])
+    with pytest.raises(SystemError, match="something else"):
+        parse("a = 1")
 
 
 def test_nothing_builds_trees_by_itself() -> None:
