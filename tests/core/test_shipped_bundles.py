@@ -76,7 +76,8 @@ def test_doing_nothing_scores_zero_with_every_check_answered(id_: str, scenario:
     env = start(id_, scenario)
     _, reward, _, _, info = env.step({"content": ""})
     assert reward == 0.0
-    assert len(info["score"]["checks"]) == len(scenario_of(id_, scenario).checks or ()) >= 1
+    by_hand = environment(id_).bundle.manifest.provenance.method == "handwritten" and not scenario.startswith("grown-")
+    assert len(info["score"]["checks"]) >= (4 if by_hand else 1)
     assert not any(check["passed"] or check["error"] for check in info["score"]["checks"])
     assert all(guard["passed"] for guard in info["score"]["guards"])
 

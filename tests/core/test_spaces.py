@@ -119,15 +119,16 @@ def test_drawn_calls_belong_and_repeat(id_: str) -> None:
 def test_random_calls_exercise_the_world(id_: str) -> None:
     """Enough of them succeed for a random rollout to change something."""
     env = make(id_, max_steps=10**6)
-    env.reset(seed=0)
     outcomes: dict[str, Counter[str]] = {}
-    for _ in range(1500):
-        action: Any = env.sample_action()
-        outcomes.setdefault(action["name"], Counter())[env.step(action)[4]["outcome"]] += 1
+    for seed in range(8):
+        env.reset(seed=seed)
+        for _ in range(250):
+            action: Any = env.sample_action()
+            outcomes.setdefault(action["name"], Counter())[env.step(action)[4]["outcome"]] += 1
     assert {outcome for counter in outcomes.values() for outcome in counter} == {"success", "refused"}
     succeeded = {name for name, counter in outcomes.items() if counter["success"]}
     kinds = {name: tool.kind for name, tool in env.bundle.tools.items()}
-    assert len(succeeded) > 0.7 * len(kinds)
+    assert len(succeeded) > 0.8 * len(kinds)
     assert sum(kinds[name] == "state_change" for name in succeeded) >= 5
 
 

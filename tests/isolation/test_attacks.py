@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import re
+import select
 import socket
 import subprocess
 import sys
@@ -477,8 +478,13 @@ def test_canaries_notice(canaries: Canaries) -> None:
     for address in (str(canaries.folder / "socket"), "\0" + canaries.mark):
         with socket.socket(socket.AF_UNIX) as connection:
             connection.connect(address)
-    process = subprocess.Popen([sys.executable, "-c", "input()", canaries.mark], stdin=subprocess.PIPE)
+    for listener in canaries.listeners:
+        assert select.select([listener], [], [], 30)[0]
+    command = [sys.executable, "-c", "print(flush=True); input()", canaries.mark]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
+        assert process.stdout
+        assert process.stdout.readline() == b"\n"  # before it runs, its command line cannot be read
         found = canaries.noticed()
         assert process.pid in family_of(os.getpid())
     finally:

@@ -279,6 +279,7 @@ def test_there_is_a_check_for_each_change_and_each_is_false_at_first() -> None:
     assert failing(final_state()) == []
     assert 'For the stay for Ada Berg\'s Rex: is status now "here"?' in found
     assert "Is the stay for Bo Lind's Rex gone?" in found
+    assert "For the stay for Ada Berg's Rex: is booked at now another one?" in found  # any other moment passes
 
 
 @pytest.mark.parametrize(

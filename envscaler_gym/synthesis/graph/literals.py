@@ -117,13 +117,16 @@ class Literals:
         for variant in _variants(name):
             if variant in self._values:
                 return self._fitting(self._values[variant], name, kind, tables)
-        return []
+        return self._elsewhere(name, kind, tables)
 
     def _fitting(
         self, values: Mapping[JSON, None], name: str, kind: type | tuple[type, ...], tables: Sequence[str]
     ) -> list[Any]:
         found = [value for value in values if isinstance(value, kind) and not isinstance(value, bool) and value != ""]
-        return found if found or self._others is None else self._others.examples(name, kind, tables)
+        return found or self._elsewhere(name, kind, tables)
+
+    def _elsewhere(self, name: str, kind: type | tuple[type, ...], tables: Sequence[str]) -> list[Any]:
+        return [] if self._others is None else self._others.examples(name, kind, tables)
 
     def text(
         self,
