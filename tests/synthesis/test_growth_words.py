@@ -280,6 +280,10 @@ def test_there_is_a_check_for_each_change_and_each_is_false_at_first() -> None:
     assert 'For the stay for Ada Berg\'s Rex: is status now "here"?' in found
     assert "Is the stay for Bo Lind's Rex gone?" in found
     assert "For the stay for Ada Berg's Rex: is booked at now another one?" in found  # any other moment passes
+    assert 'Is there exactly one new dog with owner Bo Lind, name "Rex", breed "poodle"?' in found
+    stay = 'nights 1, status "booked", note "Sleeps  late."?'  # and nothing of when, which nobody can repeat
+    assert f"Is there exactly one new stay with dog Ada Berg's Kit, {stay}" in found
+    assert f"Is there exactly one new stay with dog the new dog, {stay}" in found
 
 
 @pytest.mark.parametrize(

@@ -17,8 +17,8 @@ from envscaler_gym.types import JSON
 
 __all__ = ["SOMETHING", "Conditions", "Outcome"]
 
-SOMETHING = "value is not None"
-"""Condition of a field whose value differs each time."""
+SOMETHING = "is not None"
+"""How the condition ends of a field whose value differs each time."""
 
 
 class Outcome(NamedTuple):
@@ -127,21 +127,31 @@ class Conditions:
 
     def of_new(self, record: Record) -> list[str]:
         """Return the conditions that the fields of ``record`` fulfil, for a new record."""
+        return [condition for found in self._by_field(record).values() for condition in found]
+
+    def compared(self, record: Record) -> list[str]:
+        """Return the fields of a new record that have to hold what they hold in the reference final state."""
+        return [
+            field
+            for field, conditions in self._by_field(record).items()
+            if not all(condition.endswith(SOMETHING) for condition in conditions)
+        ]
+
+    def _by_field(self, record: Record) -> dict[str, list[str]]:
         table, key = record
         value = records_of(self._outcome.final, table)[key]
         twin = records_of(self._outcome.other, table).get(self._twins.get(record, record)[1], {})
-        return [
-            condition
-            for field, item in value.items()
-            if field != self._tables[table].key
-            for condition in self._of(
+        return {
+            field: self._of(
                 f"record.get({field!r})",
                 field,
                 self._tables[table].references.get(field, ""),
                 (item, twin.get(field)),
                 self._links.get(record, []),
             )
-        ]
+            for field, item in value.items()
+            if field != self._tables[table].key
+        }
 
     def of_field(self, record: Record, field: str) -> tuple[str, list[str]]:
         """Return the condition that ``value`` fulfils in a record that was there, with the functions it needs."""
@@ -150,7 +160,7 @@ class Conditions:
         to = self._tables[record[0]].references.get(field, "")
         links = list(self._inside(to, final))
         conditions = self._of("value", field, to, (final, twin), links)
-        if conditions == [SOMETHING]:  # a time, say: it has to be there, and another one than before
+        if conditions == [f"value {SOMETHING}"]:  # a time, say: it has to be there, and another one than before
             before = records_of(self._outcome.start, record[0])[record[1]].get(field)
             conditions += [f"value != {_literal(before)}"] * (before is not None)
         return self.definitions(*links), conditions
@@ -165,7 +175,7 @@ class Conditions:
         if isinstance(value, list) and self._is_varied(table, value, twin):
             return self._of_items(expression, field, table, value, twin, links)
         if value != twin:
-            return [] if value is None else [f"{expression} is not None"]
+            return [] if value is None else [f"{expression} {SOMETHING}"]
         if isinstance(value, str) and " " in value and value in self._outcome.texts and is_prose(field):
             return [f"' '.join(str({expression}).casefold().split()).rstrip('.') == {_fold(value)!r}"]
         if isinstance(value, bool) or value is None:

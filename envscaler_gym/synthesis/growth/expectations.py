@@ -107,7 +107,7 @@ class _Writer:
             test = f"    value = {found}.get({field!r})\n    return {lines}\n"
         source = f"{definitions}def check_func(final_state):\n{test}"
         said = self._said(table, field, after.get(field))
-        if conditions[:1] == [SOMETHING]:
+        if conditions[:1] == [f"value {SOMETHING}"]:
             said = "set" if len(conditions) == 1 else "another one"
         return Check(text=f"For {self._name(record)}: is {words(field)} now {said}?", source=source)
 
@@ -116,6 +116,8 @@ class _Writer:
 
     def _said(self, table: str, field: str, value: JSON) -> str:
         to = self._tables[table].references.get(field)
+        if to and isinstance(value, str) and value not in records_of(self._outcome.start, to):
+            return f"the new {self._tables[to].noun}"
         name = self._naming.full((to, value)) if to and isinstance(value, str) else None
         text = name or say(field, value, self._currency)
         return quote(text) if isinstance(value, str) and not name and text[:1] not in '"“' else text
@@ -137,11 +139,13 @@ class _Writer:
             yield Check(text=f"Is there {number} new {noun} with {self._summary(first)}?", source=source)
 
     def _summary(self, record: Record) -> str:
+        """Say what is compared: neither times nor generated keys, which differ each time."""
         table, key = record
+        value = records_of(self._outcome.final, table)[key]
         parts = [
-            f"{words(field.removesuffix('_id').removesuffix('_cents'))} {self._said(table, field, item)}"
-            for field, item in records_of(self._outcome.final, table)[key].items()
-            if field != self._tables[table].key and isinstance(item, str | int | float) and item not in ("", False)
+            f"{words(field.removesuffix('_id').removesuffix('_cents'))} {self._said(table, field, value[field])}"
+            for field in self._conditions.compared(record)
+            if isinstance(value[field], str | int | float) and value[field] not in ("", False)
         ]
         return ", ".join(parts) or "no particular values"
 
