@@ -10,13 +10,11 @@ from envscaler_gym import registry
 from envscaler_gym.quality import CALLS, QualityReport, check_bundle
 
 IDS = registry.shipped_ids()
-CALLS_HERE = 5_000
-"""``envscaler check --all``, which CI runs too, makes all of ``CALLS``, and so did what wrote the record."""
 
 
 @lru_cache
 def report(id_: str) -> QualityReport:
-    return check_bundle(registry.get_bundle(id_), calls=CALLS_HERE)
+    return check_bundle(registry.get_bundle(id_), calls=CALLS)
 
 
 @pytest.mark.timeout(240)
