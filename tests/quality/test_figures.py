@@ -25,6 +25,15 @@ def test_figures_of_a_shipped_environment_are_what_its_files_hold() -> None:
     assert (figures["checks true at the start"], figures["reward for doing nothing"]) == (0, 0)
 
 
+def test_checks_that_are_true_at_the_start_are_a_share_of_all() -> None:
+    bundle = registry.get_bundle("envscaler/Library-v0")
+    record = bundle.quality
+    assert record is not None
+    worse = record.model_copy(update={"figures": {**record.figures, "checks": 40, "checks_true_at_start": 10}})
+    tried = replace(bundle, manifest=bundle.manifest.model_copy(update={"quality": worse}))
+    assert Figure("checks true at the start", 0.25, share=True) in environment_figures(tried)
+
+
 def test_without_a_quality_record_nothing_is_made_up() -> None:
     bundle = registry.get_bundle("envscaler/Library-v0")
     untried = replace(bundle, manifest=bundle.manifest.model_copy(update={"quality": None}))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,9 @@ from tests.synthesis.shed_author import text_of
 from tests.synthesis.shed_founder import METHODS, Founder, without_docstring
 from tests.synthesis.shed_runs import begin, carry_out
 from tests.synthesis.test_coding import PLAN, made
+
+LENIENT: dict[str, Any] = {"rounds": 2, "sessions": 1, "pass_rate": 0.0, "repairs": 2}
+"""Settings under which code passes although calls are judged failures."""
 
 
 def assessed(founder: Founder, **settings: Any) -> tuple[Assessment, Scripted]:
@@ -143,17 +147,25 @@ def test_what_fails_is_mended_and_the_whole_gate_runs_again(tmp_path: Path, clea
     assert "lend_tool" in repair.partition("What was found")[2]
 
 
-@pytest.mark.parametrize(("always", "repairs", "remarks"), [(False, 1, 0), (True, 2, 1)])
+@pytest.mark.parametrize(
+    ("failures", "taken"),
+    [
+        ((1, 0), 1),  # mended
+        ((1, 1, 1), 2),  # as good as the others, and the last
+        ((1, 2, 2), 0),
+        ((2, 1, 2), 1),
+    ],
+)
 def test_code_that_passes_with_failures_is_mended_too(
-    tmp_path: Path, clean_registry: None, always: bool, repairs: int, remarks: int
+    tmp_path: Path, clean_registry: None, failures: tuple[int, ...], taken: int
 ) -> None:
-    """Where no repair helps, it is taken as it is, with what was found on record."""
+    """What fails least is taken, and its record says what was found and what of it was mended."""
     mended: list[int] = []
 
     def judge(request: CompletionRequest) -> Answer:
         answer: dict[str, Any] = Founder().judge(request)
-        if always or not mended:
-            answer["verdicts"][0] |= {"verdict": "fail", "reason": "The message is wrong."}
+        for verdict in answer["verdicts"][: failures[len(mended)]]:
+            verdict |= {"verdict": "fail", "reason": "The message is wrong."}
         return answer
 
     def repair(_: CompletionRequest) -> Answer:
@@ -167,17 +179,34 @@ def test_code_that_passes_with_failures_is_mended_too(
             "rules": [],
         }
 
-    settings: dict[str, Any] = {"rounds": 2, "sessions": 1, "pass_rate": 0.4, "repairs": 2}
-    report, _ = carry_out(begin(tmp_path, **settings), Founder(CallVerdicts=judge, Repair=repair))
+    report, _ = carry_out(begin(tmp_path, **LENIENT), Founder(CallVerdicts=judge, Repair=repair))
     (outcome,) = report.outcomes
-    assert (outcome.status, outcome.figures["repairs"]) == ("published", repairs)
+    assert (outcome.status, len(mended)) == ("published", len(failures) - 1)
+    bundle = load_bundle(Path(outcome.path))
+    assert re.findall(r"number = (\d)", bundle.source) == [str(taken)] * (taken > 0)
+    assert bundle.quality is not None
+    said = bundle.quality.assessment
+    assert said is not None
+    assert said.verdicts.get("fail", 0) == len(said.remarks) == failures[taken]
+    assert [line.partition(": ")[2] for line in said.repaired] == ["fail: The message is wrong."] * sum(
+        failures[:taken]
+    )
+
+
+def test_code_that_passes_is_taken_where_no_repair_of_it_can_be_had(tmp_path: Path, clean_registry: None) -> None:
+    def judge(request: CompletionRequest) -> Answer:
+        answer: dict[str, Any] = Founder().judge(request)
+        answer["verdicts"][0] |= {"verdict": "fail", "reason": "The message is wrong."}
+        return answer
+
+    report, model = carry_out(begin(tmp_path, **LENIENT), Founder(CallVerdicts=judge, Repair=lambda _: "I would not."))
+    (outcome,) = report.outcomes
+    assert outcome.status == "published"
+    assert any("What was found" in text_of(request) for request in model.requests)
     quality = load_bundle(Path(outcome.path)).quality
     assert quality is not None
     assert quality.assessment is not None
-    assert len(quality.assessment.remarks) == remarks
-    assert [line.partition(": ")[2] for line in quality.assessment.repaired] == [
-        "fail: The message is wrong."
-    ] * repairs
+    assert len(quality.assessment.remarks) == 1
 
 
 def test_what_cannot_be_mended_is_rejected_with_its_findings(tmp_path: Path) -> None:

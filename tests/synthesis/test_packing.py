@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from envscaler_gym.synthesis import packing
 from envscaler_gym.synthesis.packing import pack_run, unpack_run
 from envscaler_gym.synthesis.running import run_synthesis
 from envscaler_gym.synthesis.runs import Run, RunDamaged
@@ -75,3 +76,10 @@ def test_what_is_no_packed_run_is_refused_and_leaves_no_run(tmp_path: Path, cont
     assert not (tmp_path / "runs").exists()
     with pytest.raises(RunDamaged, match="cannot be read: No such file"):
         unpack_run(tmp_path / "missing.tar.xz", tmp_path / "runs")
+
+
+def test_a_file_that_would_fill_the_disk_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packing, "_LARGEST", 100)
+    (tmp_path / "run.tar.xz").write_bytes(archive(run_json=b"{}", completions_jsonl=b" " * 101))
+    with pytest.raises(RunDamaged, match=r"holds 'completions.jsonl', .* or too much of it"):
+        unpack_run(tmp_path / "run.tar.xz", tmp_path / "runs")
