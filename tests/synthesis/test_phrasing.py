@@ -73,7 +73,7 @@ def test_every_choice_of_a_closed_set_has_a_phrase() -> None:
 
 
 def test_a_call_with_all_of_its_options_has_a_phrase() -> None:
-    options = [Parameter(name=name, type="str", description="", default="") for name in ("note", "day")]
+    options = [Parameter(name=name, type="str", description="", default='""') for name in ("note", "day")]
     plan = PLAN.operation("lend_tool").model_copy(update={"parameters": tuple(options), "name": "send"})
     skeleton = PLAN.model_copy(update={"operations": (plan,)})
     phrases = ["send it", "send it with the note {note}", "send it on {day}"]
