@@ -152,7 +152,6 @@ def main(config: Config) -> None:
         envs,
         n_steps=128,
         batch_size=256,
-        n_epochs=4,
         gamma=config.gamma,
         learning_rate=config.learning_rate,
         ent_coef=config.entropy,
