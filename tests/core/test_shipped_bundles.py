@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -18,6 +19,8 @@ from envscaler_gym.tools import public_methods
 from envscaler_gym.trust import REVIEWED
 
 IDS = registry.shipped_ids()
+POLITE = {"Kind", "Best", "regards"}
+"""Words of letters that nobody says."""
 SCENARIOS = [(id_, scenario) for id_ in IDS for scenario in registry.get_bundle(id_).scenarios]
 
 
@@ -69,6 +72,26 @@ def test_the_reference_solution_scores_one_and_keeps_every_rule(id_: str, scenar
     assert (reward, terminated, truncated) == (1.0, True, False)
     assert all(check["passed"] and check["error"] is None for check in info["score"]["checks"])
     assert all(guard["passed"] and guard["error"] is None for guard in info["score"]["guards"])
+
+
+@pytest.mark.parametrize("id_", IDS)
+def test_in_conversation_the_user_says_all_of_a_task_and_its_solution_scores_one(id_: str) -> None:
+    env = ToolEnv(id_, trust=True, mode="conversation")
+    several = [scenario for scenario in env.bundle.scenarios.values() if len(scenario.requests) > 1]
+    assert len(several) >= 20
+    for scenario in several:
+        said, _ = env.reset(seed=0, options={"scenario": scenario.id})
+        assert set(play(env, scenario.solution)) == {"success"}, scenario.id
+        ended = False
+        while not ended:
+            answer, reward, ended, truncated, _ = env.step({"content": "That is done."})
+            assert not truncated, scenario.id
+            said += "" if ended else f" {answer}"
+        assert reward == 1.0, scenario.id
+        details = re.compile(r"\d[\d.,:]*\d|\d|[^\W\d_]{4,}")  # numbers, names and all words but the smallest
+        if not scenario.id.startswith("grown-") and env.bundle.manifest.provenance.method == "handwritten":
+            assert set(details.findall(scenario.task)) - set(details.findall(said)) <= POLITE, scenario.id
+    env.close()
 
 
 @pytest.mark.parametrize(("id_", "scenario"), SCENARIOS)
