@@ -99,7 +99,7 @@ def _episodes(subject: Subject, rounds: int, number: int) -> list[Row]:
 
 def _conversations(subject: Subject, rounds: int, number: int) -> list[Row]:
     """Measure conversations that are all open at once against one after the other, with a scripted user."""
-    actions = [*_actions(subject), _END]
+    actions = [*_actions(subject), *[_END] * max(1, len(subject.scenario.requests))]
 
     def converse(size: int) -> float:
         """Carry on ``number`` conversations, ``size`` of them at a time, each in an environment of its own."""
