@@ -286,6 +286,13 @@ def test_there_is_a_check_for_each_change_and_each_is_false_at_first() -> None:
     assert f"Is there exactly one new stay with dog the new dog, {stay}" in found
 
 
+def test_a_reference_that_is_emptied_is_no_new_record() -> None:
+    start = state()
+    final = change("stays.ST-0001.dog_id", "")(copy_state(start))
+    (check,) = make_checks(Outcome(start, final, final, frozenset()), Tables(kennel(), [start]), naming(), CURRENCY)
+    assert check.text == "For the stay for Ada Berg's Rex: is dog id now empty?"
+
+
 @pytest.mark.parametrize(
     "same",
     [

@@ -60,6 +60,9 @@ def test_a_difficulty_for_one_episode_of_a_suite() -> None:
     assert found == {"envscaler/Library-v0", toys.TEA_SHOP_ID}
     with pytest.raises(ScenarioError, match="difficulty='absurd'"):
         env.reset(options={"difficulty": "absurd"})
+    alone: Any = gym.make("envscaler/Suite-v0", environments=[toys.TEA_SHOP_ID], split="test")
+    with pytest.raises(ScenarioError, match="difficulty='easy'"):
+        alone.reset(options={"difficulty": "easy"})
 
 
 def test_a_step_given_back_leaves_room_for_another() -> None:

@@ -116,11 +116,14 @@ class _Writer:
 
     def _said(self, table: str, field: str, value: JSON) -> str:
         to = self._tables[table].references.get(field)
-        if to and isinstance(value, str) and value not in records_of(self._outcome.start, to):
+        if to and isinstance(value, str) and self._is_new(to, value):
             return f"the new {self._tables[to].noun}"
         name = self._naming.full((to, value)) if to and isinstance(value, str) else None
-        text = name or say(field, value, self._currency)
-        return quote(text) if isinstance(value, str) and not name and text[:1] not in '"“' else text
+        text = name or say(field, value, self._currency) or "empty"
+        return quote(text) if value and isinstance(value, str) and not name and text[:1] not in '"“' else text
+
+    def _is_new(self, table: str, key: str) -> bool:
+        return key in records_of(self._outcome.final, table) and key not in records_of(self._outcome.start, table)
 
     def additions(self, changes: Sequence[Change]) -> Iterator[Check]:
         """Yield a check for each kind of new record, with how many there are to be that hold the same."""
